@@ -1,0 +1,66 @@
+# Every target sets up what it needs; a bare machine has Python 3.11 or newer, and make.
+#
+#   make demo    the product's main job, on real input
+#   make test    the test suite
+#   make lint docs e2e bench interop    see docs/contributing.md
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO_READY := $(VENV)/.demo-ready
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+.PHONY: help setup fmt lint test e2e demo docs bench interop changes clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(READY): pyproject.toml tests/constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found; install one or set PYTHON=/path/to/python"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+		echo "Python cannot make a virtual environment; on Debian, install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c tests/constraints.txt -e ".[cli,local,trainings,fs]" --group dev
+	@touch $@
+
+$(DEMO_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tests/constraints.txt --group demo
+	@touch $@
+
+setup: $(READY)
+
+fmt: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# What installs within minutes: the demo's flow as a test, with the real data set and classifier.
+e2e: $(DEMO_READY)
+	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
+
+demo: $(DEMO_READY)
+	@$(BIN)/python docs/demo.py
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m pytest -q tests/docs
+
+changes: $(READY)
+	$(BIN)/towncrier build --draft --version unreleased
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

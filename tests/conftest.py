@@ -1,0 +1,53 @@
+"""Checks that hold for every test: nothing is left behind, the loop is never blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster
+
+from neuro_client.testing.leaks import check_tasks, no_leaked_descriptors
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep every test away from the user's own login, data and settings."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "NEUROMATION_CONFIG", "NEURO_PASSED_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks() -> Iterator[None]:
+    """Fail a test whose event loop makes a blocking call."""
+    guard = BlockBuster(scanned_modules=["neuro_client"])
+    # The platform under test runs in the same process; opening its database is guarded by its own
+    # threads, and reading source lines for a traceback is nobody's hot path.
+    for function in ("os.stat", "io.BufferedReader.read"):
+        guard.functions[function].can_block_in("linecache.py", {"checkcache", "updatecache"})
+    guard.activate()
+    yield
+    guard.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def no_descriptor_left() -> Iterator[None]:
+    """Fail a test that leaves files or sockets open."""
+    with no_leaked_descriptors():
+        yield
+        gc.collect()
+
+
+@pytest.fixture(autouse=True)
+async def no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Fail an asynchronous test that leaves tasks running."""
+    if asyncio.iscoroutinefunction(getattr(request, "function", None)):
+        asyncio.get_running_loop().set_debug(True)
+    yield
+    await check_tasks()
