@@ -1,0 +1,1 @@
+"""Framing and following of streams; no I/O of its own."""

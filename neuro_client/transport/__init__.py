@@ -1,0 +1,29 @@
+"""The request path to any HTTP service; the only place where the HTTP library is used."""
+
+from .answer import Answer
+from .auth import Credentials, FixedCredentials
+from .client import Body, Options, Params, Transport
+from .mapping import Failure, MapError, build_error, map_error, redact
+from .session import DEFAULT_TIMEOUT, ClientSession, ClientTimeout, TraceConfig, open_session
+from .websocket import WebSocket
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Answer",
+    "Body",
+    "ClientSession",
+    "ClientTimeout",
+    "Credentials",
+    "Failure",
+    "FixedCredentials",
+    "MapError",
+    "Options",
+    "Params",
+    "TraceConfig",
+    "Transport",
+    "WebSocket",
+    "build_error",
+    "map_error",
+    "open_session",
+    "redact",
+]
