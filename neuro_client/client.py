@@ -1,0 +1,87 @@
+"""The client: one session, one Transport, one object for each subsystem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from yarl import URL
+
+from .concurrency import finish
+from .config import Config, Preset
+from .copying import copy
+from .jobs import Jobs
+from .parsing import Parser
+from .storage import Storage, StorageStore
+from .transfer import LocalStore, TransferOptions, TransferResult
+from .transport import Transport
+
+_CLOSE_TIME = 10.0
+
+
+class Client:
+    """Give access to a platform; obtained from ``get()`` or ``Factory.get``.
+
+    Use it inside ``async with``, or call ``close``.
+    """
+
+    def __init__(self, transport: Transport, config: Config, stack: AsyncExitStack) -> None:
+        self._transport = transport
+        self._stack = stack
+        self._closed = False
+        self.config = config
+        """What the client is configured to; see ``Config``."""
+
+    def __repr__(self) -> str:
+        return f"<Client {self.config.api_url}{' closed' if self._closed else ''}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; calling it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await finish(self._stack.aclose(), _CLOSE_TIME)
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether ``close`` was called."""
+        return self._closed
+
+    @property
+    def username(self) -> str:
+        """Return the name of the user who is logged in."""
+        return self.config.username
+
+    @property
+    def cluster_name(self) -> str:
+        """Return the current cluster."""
+        return self.config.cluster_name
+
+    @property
+    def presets(self) -> Mapping[str, Preset]:
+        """Return the presets of the current cluster by name."""
+        return self.config.presets
+
+    @cached_property
+    def parse(self) -> Parser:
+        """Read URIs, volumes, env files and image names as the user writes them."""
+        return Parser(self.config)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Start, follow and end jobs."""
+        return Jobs(self._transport, self.config, self.parse)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Work with files on the platform's storage."""
+        return Storage(self._transport, self.config, self.parse)
