@@ -53,7 +53,7 @@ e2e: $(DEMO_READY)
 	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
 
 demo: $(DEMO_READY)
-	@$(BIN)/python docs/demo.py
+	@$(BIN)/python docs/example/demo.py
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -266,7 +266,7 @@ class Factory:
             raise reason from error
 
     def _load_user_config(self) -> Mapping[str, Any]:
-        return load_user_config(self._path, self._plugins.keys)
+        return load_user_config(self._path, self._plugins.config.keys)
 
 
 def _at_cluster(login: Login, cluster: str, org: str | None) -> Login:
@@ -358,8 +358,6 @@ async def login_with_token(
     await (await run_blocking(Factory, path)).login_with_token(token, url=url, timeout=timeout)
 
 
-async def logout(
-    *, path: Path | None = None, show_browser_cb: ShowBrowser | None = None
-) -> None:
+async def logout(*, path: Path | None = None, show_browser_cb: ShowBrowser | None = None) -> None:
     """Remove the login; see ``Factory.logout``."""
     await (await run_blocking(Factory, path)).logout(show_browser_cb)

@@ -51,7 +51,7 @@ async def callback_page(
     code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     app = web.Application()
     app.router.add_get("/", _handler(code, success_redirect))
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         url = await _listen(runner, urls)
@@ -86,7 +86,7 @@ def _handler(code: asyncio.Future[str], success_redirect: URL | None) -> Handler
 async def _listen(runner: web.AppRunner, urls: Sequence[URL]) -> URL:
     host = urls[0].host or "127.0.0.1"
     for url in urls:
-        site = web.TCPSite(runner, host, url.port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, host, url.port)
         try:
             await site.start()
         except OSError as error:

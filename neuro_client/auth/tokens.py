@@ -125,4 +125,3 @@ class PlatformTokens:
         self._life = max(0.0, fresh.expires_at - self._clock())
         if self._folder is not None:
             await run_blocking(store.save_token, self._folder, fresh)
-

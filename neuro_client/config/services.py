@@ -1,7 +1,8 @@
 """Settings of the four foreign systems: ``services.toml`` beside the login, the environment.
 
 Each value comes from the argument, else the environment, else the file. The file holds keys and
-secrets, so it must be readable by its owner only. All functions block; callers run them in a thread.
+secrets, so it must be readable by its owner only. All functions block; callers run them in a
+thread.
 """
 
 from __future__ import annotations

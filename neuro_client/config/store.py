@@ -48,9 +48,7 @@ _COLUMNS = {
     "timestamp": "REAL",
 }
 MAIN_SCHEMA = (
-    "CREATE TABLE main ("
-    + ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-    + ")"
+    "CREATE TABLE main (" + ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items()) + ")"
 )
 _INSERT = f"INSERT INTO main ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _BUSY_TIMEOUT = 10.0
@@ -114,7 +112,7 @@ def load(folder: Path) -> Login:
 
 def save(folder: Path, login: Login) -> None:
     """Replace the stored login; a failure is logged, the login in memory goes on being used."""
-    with _best_effort(folder) as db:
+    with _logged(folder), connect(folder) as db:
         db.execute("BEGIN IMMEDIATE")
         db.execute("DELETE FROM main")
         db.execute(_INSERT, _row(login))
@@ -123,7 +121,7 @@ def save(folder: Path, login: Login) -> None:
 
 def save_token(folder: Path, token: Token) -> None:
     """Write a refreshed token; a failure is logged."""
-    with _best_effort(folder) as db:
+    with _logged(folder), connect(folder) as db:
         db.execute(
             "UPDATE main SET token=?, expiration_time=?, refresh_token=?",
             (token.access, token.expires_at, token.refresh),
@@ -201,16 +199,16 @@ def _connect(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def connect(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database for a further table, such as the cookies' one."""
+    """Open the folder's database."""
     with _connect(folder / DB_NAME) as db:
         yield db
 
 
 @contextlib.contextmanager
-def _best_effort(folder: Path) -> Iterator[sqlite3.Connection]:
+def _logged(folder: Path) -> Iterator[None]:
+    """Let a login that cannot be written be a warning: the one in memory goes on being used."""
     try:
-        with _connect(folder / DB_NAME) as db:
-            yield db
+        yield
     except sqlite3.Error as error:
         logger.warning("Cannot write the login in %s: %s", folder, error)
 
@@ -225,9 +223,7 @@ def _checked(folder: Path) -> Path:
     if not folder.exists() or (folder.is_dir() and not path.exists()):
         raise ConfigError(f"There is no login in {folder}; {HOW_TO_LOG_IN}")
     if not folder.is_dir():
-        raise ConfigError(
-            f"{folder} is a file, not a folder; move it away, then {HOW_TO_LOG_IN}"
-        )
+        raise ConfigError(f"{folder} is a file, not a folder; move it away, then {HOW_TO_LOG_IN}")
     if not path.is_file():
         raise ConfigError(f"{path} is not a regular file; move it away, then {HOW_TO_LOG_IN}")
     if sys.platform != "win32":

@@ -11,6 +11,15 @@ from aiohttp import ClientSession, ClientTimeout, TraceConfig
 
 from .._version import __version__
 
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "ClientSession",
+    "ClientTimeout",
+    "TraceConfig",
+    "open_session",
+    "with_read_timeout",
+]
+
 MAX_CONNECTIONS = 256
 # Large enough for a part's slice to arrive in few wake-ups, small enough that every connection of
 # the pool can hold one (aiohttp buffers up to twice this).
@@ -45,9 +54,7 @@ def open_session(
     )
 
 
-def with_read_timeout(
-    timeout: ClientTimeout, seconds: float | None
-) -> ClientTimeout:
+def with_read_timeout(timeout: ClientTimeout, seconds: float | None) -> ClientTimeout:
     """Return ``timeout`` with another limit between two reads of the socket."""
     return ClientTimeout(
         total=timeout.total,
