@@ -1,0 +1,6 @@
+"""The local platform: all protocols of the package, served on this machine."""
+
+from .platform import AlreadyRunningError, LocalPlatform
+from .settings import PresetSettings
+
+__all__ = ["AlreadyRunningError", "LocalPlatform", "PresetSettings"]

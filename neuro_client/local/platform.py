@@ -1,0 +1,315 @@
+"""The local platform as one object: set-up, listeners, users, and tools for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+from yarl import URL
+
+from .access import SCHEMA as ACCESS_SCHEMA
+from .access import Access
+from .app import build_app
+from .faults import Fault, Faults, Interception, Match
+from .files import default_data, read_json, write_private
+from .quotas import SCHEMA as QUOTA_SCHEMA
+from .quotas import Quotas
+from .services import SERVICES
+from .services.base import Quota, Service
+from .settings import ClusterSettings, PresetSettings, Settings
+from .state import State
+from .tokens import SCHEMA as TOKEN_SCHEMA
+from .tokens import Tokens, signing_key
+
+logger = logging.getLogger(__name__)
+
+FIRST_PORT = 8787
+MAIN = "main"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_SHUTDOWN_TIME = 2.0
+_READ_BUFFER = 2**18
+
+
+class AlreadyRunningError(RuntimeError):
+    """Report that another platform serves the same data."""
+
+
+class LocalPlatform:
+    """Serve the platform's protocols on this machine; an async context manager.
+
+    ``data`` holds everything that is kept; None is ``$XDG_DATA_HOME/neuro-client/local``. ``port``
+    None takes the port of the last start, at first 8787 if it is free; 0 takes a free one.
+    ``token_lifetime`` in seconds is that of tokens from a browser login.
+
+    Raises:
+        AlreadyRunningError: another process serves the same data.
+        ValueError: an address other than loopback without leave and TLS files.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        port: int | None = None,
+        clusters: Sequence[str] = ("default",),
+        orgs: Sequence[str] = (),
+        presets: Sequence[PresetSettings] | None = None,
+        runner: str = "process",
+        username: str = "user",
+        token_lifetime: float = 24 * 3600.0,
+        host: str = "127.0.0.1",
+        allow_remote: bool = False,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        if host not in _LOOPBACK and not (allow_remote and tls):
+            raise ValueError(
+                f"{host} can be reached from other machines; that needs --allow-remote and a "
+                "certificate with its key (--tls-cert, --tls-key)"
+            )
+        self.data = default_data() if data is None else data.absolute()
+        self.settings = Settings.build(clusters, orgs, presets, runner, token_lifetime)
+        self.username = username
+        self.faults = Faults()
+        self.jobs: Any = None
+        self._port = port
+        self._host = host
+        self._tls = tls
+        self._stack = AsyncExitStack()
+        self._urls: dict[str, URL] = {}
+        self._ready: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def ready(self) -> Mapping[str, Any]:
+        """Return addresses and credentials, the content of ``ready.json``."""
+        return self._ready
+
+    @property
+    def url(self) -> URL:
+        """Return the root of the main listener."""
+        return self._urls[MAIN]
+
+    @property
+    def api_url(self) -> URL:
+        """Return the root of the API."""
+        return self.url / "api/v1"
+
+    @property
+    def token(self) -> str:
+        """Return the token of the platform's first user."""
+        return str(self._ready["token"])
+
+    def cluster(self, name: str) -> ClusterSettings:
+        """Return a cluster; ``KeyError`` if there is none of that name."""
+        return self.settings.clusters[name]
+
+    def storage_root(self, cluster: str) -> Path:
+        """Return the folder that holds a cluster's storage."""
+        return self.data / "storage" / cluster
+
+    async def add_user(self, name: str) -> str:
+        """Add a user with a home on every cluster and return a token; known users get one too."""
+        orgs = {org for c in self.settings.clusters.values() for org in c.orgs}
+        if name in orgs or not name or "/" in name or name.startswith((".", "~")):
+            raise ValueError(f"{name!r} cannot be the name of a user here")
+        await self.access.add_user(name)
+        await asyncio.to_thread(self._make_homes, name)
+        return await self.tokens.issue(name)
+
+    async def issue_token(
+        self, username: str, *, resource: str | None = None, expires_in: float | None = None
+    ) -> str:
+        """Make a token for a user; ``expires_in`` in seconds, None for ever."""
+        return await self.tokens.issue(username, expires_in, resource)
+
+    async def quota(self, username: str | None, cluster: str, org: str | None) -> Quota:
+        """Return the limits of a user, or of an organisation when ``username`` is None."""
+        return await self.quotas.get(username, cluster, org)
+
+    async def set_quota(
+        self,
+        username: str | None,
+        *,
+        cluster: str | None = None,
+        org: str | None = None,
+        **limits: Any,
+    ) -> None:
+        """Limit ``total_running_jobs`` or ``credits`` of a user or, without one, of ``org``."""
+        names = list(self.settings.clusters) if cluster is None else [cluster]
+        for name in names:
+            await self.quotas.set(username, name, org, **limits)
+
+    async def preempt(self, job_id: str) -> None:
+        """Take the node of a preemptible job away; the job starts again."""
+        await self.jobs.preempt(job_id)
+
+    def fault(self, match: Match, *, times: int | None = 1, **trouble: Any) -> Fault:
+        """Plan trouble for the next ``times`` matching requests, for all if None.
+
+        ``match`` is ``"METHOD /part/of/path"``, a pattern or a function of the request. Trouble:
+        ``status`` (with ``headers`` and ``body``), ``delay`` in seconds, ``cut_after`` bytes of the
+        answer's body (0: the request is served, its answer lost), ``refuse`` (hang up unserved).
+        """
+        return self.faults.add(match, times=times, **trouble)
+
+    @contextmanager
+    def intercept(self) -> Iterator[Interception]:
+        """Record requests, and answer some in the platform's place; see ``Interception``."""
+        with self.faults.intercept() as interception:
+            yield interception
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        lock = await asyncio.to_thread(self._lock)
+        stack.callback(os.close, lock)
+        key = await asyncio.to_thread(signing_key, self.data / "signing.key")
+        services = [create(self) for create in SERVICES]
+        schemas = [ACCESS_SCHEMA, TOKEN_SCHEMA, QUOTA_SCHEMA]
+        schemas += [service.schema for service in services if service.schema]
+        self.state = await stack.enter_async_context(State.open(self.data / "state.db", schemas))
+        self.tokens = Tokens(self.state, key)
+        self.access = Access(self.state, self.settings)
+        self.quotas = Quotas(self.state)
+        await asyncio.to_thread(self._make_homes, self.username)
+        await self.access.add_user(self.username)
+        token = await self._first_token()
+        sockets = await asyncio.to_thread(self._bind, services)
+        for name, bound in sockets.items():
+            stack.callback(bound.close)
+            scheme = "https" if self._tls else "http"
+            port = bound.getsockname()[1]
+            self._urls[name] = URL.build(scheme=scheme, host=self._host, port=port)
+        for service in services:
+            if service.lifespan is not None:
+                await stack.enter_async_context(service.lifespan())
+        shared = [service for service in services if not service.own_listener]
+        await self._listen(stack, shared, sockets[MAIN])
+        for service in services:
+            if service.own_listener:
+                await self._listen(stack, [service], sockets[service.name])
+        await self._tell(services, token)
+
+    async def _first_token(self) -> str:
+        """Return the token told at the last start while it is valid, else a new one."""
+        old = await asyncio.to_thread(read_json, self.data / "ready.json")
+        token = old.get("token")
+        if isinstance(token, str):
+            caller = await self.tokens.caller(token)
+            if caller is not None and caller.username == self.username:
+                return token
+        return await self.tokens.issue(self.username)
+
+    async def _listen(
+        self, stack: AsyncExitStack, services: Sequence[Service], bound: socket.socket
+    ) -> None:
+        runner = web.AppRunner(
+            build_app(self, services),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_TIME,
+            read_bufsize=_READ_BUFFER,
+        )
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        context = None
+        if self._tls is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            await asyncio.to_thread(context.load_cert_chain, *self._tls)
+        await web.SockSite(runner, bound, ssl_context=context).start()
+
+    async def _tell(self, services: Sequence[Service], token: str) -> None:
+        self._ready = {
+            "api_url": str(self.api_url),
+            "cluster": next(iter(self.settings.clusters)),
+            "username": self.username,
+            "token": token,
+            "pid": os.getpid(),
+        }
+        for service in services:
+            if service.ready is not None:
+                self._ready[service.name] = dict(service.ready())
+        text = json.dumps(self._ready, indent=2)
+        await asyncio.to_thread(write_private, self.data / "ready.json", text)
+
+    def _lock(self) -> int:
+        """Take the data folder, made private, for this process; blocks for no time."""
+        self.data.mkdir(0o700, parents=True, exist_ok=True)
+        self.data.chmod(0o700)
+        handle = os.open(self.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            other = read_json(self.data / "ready.json")
+            raise AlreadyRunningError(
+                f"The data in {self.data} is served already, by process {other.get('pid', '?')} "
+                f"at {other.get('api_url', 'an unknown address')}; stop that one with "
+                "`neuro-client local down`, or choose another folder with --data"
+            ) from None
+        for name in self.settings.clusters:
+            self.storage_root(name).mkdir(0o700, parents=True, exist_ok=True)
+        return handle
+
+    def _make_homes(self, username: str) -> None:
+        for cluster in self.settings.clusters.values():
+            for org in cluster.orgs:
+                home = self.storage_root(cluster.name).joinpath(*filter(None, (org, username)))
+                home.mkdir(parents=True, exist_ok=True)
+
+    def _bind(self, services: Sequence[Service]) -> dict[str, socket.socket]:
+        """Bind every listener, to the port of the last start where that is free."""
+        path = self.data / "ports.json"
+        ports = read_json(path) if self._port is None else {}
+        wanted = {MAIN: self._port or ports.get(MAIN, FIRST_PORT if self._port is None else 0)}
+        for service in services:
+            if service.own_listener:
+                wanted[service.name] = ports.get(service.name, 0)
+        found: dict[str, socket.socket] = {}
+        try:
+            for name, port in wanted.items():
+                fixed = name == MAIN and bool(self._port)
+                found[name] = _bound(self._host, port, fixed=fixed)
+        except BaseException:
+            for bound in found.values():
+                bound.close()
+            raise
+        if self._port is None:
+            numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
+            write_private(path, json.dumps(numbers))
+        return found
+
+
+def _bound(host: str, port: int, *, fixed: bool) -> socket.socket:
+    """Bind a socket; a port that was not asked for by the user may be replaced by a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, port))
+        except OSError:
+            if fixed or not port:
+                raise
+            bound.bind((host, 0))
+        bound.listen(1024)
+        bound.setblocking(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound

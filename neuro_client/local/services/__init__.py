@@ -1,0 +1,17 @@
+"""The services of the platform, named as the real ones; the one table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import admin, config, oauth, storage, users
+from .base import Service
+
+SERVICES: Sequence[Callable[[Any], Service]] = (
+    config.create,
+    oauth.create,
+    users.create,
+    admin.create,
+    storage.create,
+)

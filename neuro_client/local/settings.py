@@ -1,0 +1,72 @@
+"""What a platform is set up with: clusters, organisations, presets, limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import attrs
+import psutil
+
+GIB = 2**30
+
+
+@attrs.frozen
+class PresetSettings:
+    """Describe a preset; ``memory`` is in bytes."""
+
+    name: str
+    cpu: float
+    memory: int
+    credits_per_hour: Decimal
+    scheduler_enabled: bool = False
+    preemptible_node: bool = False
+
+
+@attrs.frozen
+class ClusterSettings:
+    """Describe a cluster; None in ``orgs`` is membership without an organisation."""
+
+    name: str
+    orgs: tuple[str | None, ...] = (None,)
+
+
+@attrs.frozen
+class Settings:
+    """Hold the whole set-up; it does not change while the platform runs."""
+
+    clusters: Mapping[str, ClusterSettings]
+    presets: Mapping[str, PresetSettings]
+    runner: str = "process"
+    token_lifetime: float = 24 * 3600.0
+
+    @classmethod
+    def build(
+        cls,
+        clusters: Sequence[str] = ("default",),
+        orgs: Sequence[str] = (),
+        presets: Sequence[PresetSettings] | None = None,
+        runner: str = "process",
+        token_lifetime: float = 24 * 3600.0,
+    ) -> Settings:
+        """Put a set-up together; every cluster gets every organisation."""
+        chosen = default_presets() if presets is None else presets
+        return cls(
+            clusters={name: ClusterSettings(name, (None, *orgs)) for name in clusters},
+            presets={preset.name: preset for preset in chosen},
+            runner=runner,
+            token_lifetime=token_lifetime,
+        )
+
+
+def default_presets() -> list[PresetSettings]:
+    """Return the presets of a platform that was not told any; ``cpu-large`` is the machine."""
+    cores = float(os.cpu_count() or 1)
+    memory = psutil.virtual_memory().total // GIB * GIB or GIB
+    return [
+        PresetSettings("cpu-small", 0.5, GIB, Decimal("0.5")),
+        PresetSettings("cpu-large", cores, memory, Decimal(4)),
+        PresetSettings("cpu-spot", min(1.0, cores), GIB, Decimal("0.2"), preemptible_node=True),
+        PresetSettings("cpu-shared", min(1.0, cores), GIB, Decimal("0.3"), scheduler_enabled=True),
+    ]
