@@ -68,9 +68,13 @@ async def first_failure() -> AsyncGenerator[asyncio.TaskGroup]:
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            yield group
+            try:
+                yield group
+            except Exception as error:  # the group would list it behind what its end causes
+                failure = error
+                raise
     except BaseExceptionGroup as failures:
-        failure = failures.exceptions[0]
+        failure = failure or failures.exceptions[0]
     if failure is not None:  # raised out here, or its context would be the group
         raise failure
 
@@ -197,12 +201,8 @@ class SingleFlight(Generic[T]):
                 if self._tasks.get(key) is task:
                     del self._tasks[key]
                 if task.cancel():
-                    await finish(_settle(task))
+                    await finish(asyncio.wait((task,)))
         return task.result()
-
-
-async def _settle(future: asyncio.Future[Any]) -> None:
-    await asyncio.wait((future,))
 
 
 @functools.cache

@@ -6,12 +6,13 @@ by the fixture that needs it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+async_fixture: Callable[..., Any]
 try:
     from pytest_asyncio import fixture as async_fixture
 except ImportError:  # without pytest-asyncio there is nothing that could await the fixtures
