@@ -12,12 +12,18 @@ from yarl import URL
 
 from .concurrency import finish
 from .config import Config, Preset
-from .copying import copy
+from .copying import copy, open_local
 from .jobs import Jobs
 from .parsing import Parser
-from .storage import Storage, StorageStore
-from .transfer import LocalStore, TransferOptions, TransferResult
+from .storage import Storage
+from .transfer import (
+    AbstractRecursiveFileProgress,
+    AsyncFilterFunc,
+    TransferOptions,
+    TransferResult,
+)
 from .transport import Transport
+from .uris import file_uri
 
 _CLOSE_TIME = 10.0
 
@@ -85,3 +91,37 @@ class Client:
     def storage(self) -> Storage:
         """Work with files on the platform's storage."""
         return Storage(self._transport, self.config, self.parse)
+
+    async def copy(
+        self,
+        src: URL | Path,
+        dst: URL | Path,
+        *,
+        recursive: bool = False,
+        options: TransferOptions | None = None,
+        filter: AsyncFilterFunc | None = None,
+        progress: AbstractRecursiveFileProgress | None = None,
+    ) -> TransferResult:
+        """Copy a file, or with ``recursive`` a folder, between any two of ``file:`` ``storage:``.
+
+        ``dst`` is the name of the copy itself, not of a folder to put it into. The bytes are
+        streamed through this machine.
+
+        Raises:
+            ValueError: a scheme that cannot be copied. FileNotFoundError, ResourceNotFound: no such
+                source. IsADirectoryError: a folder without ``recursive``, or in the copy's place.
+            TransferError: with ``on_error="continue"``, lists what could not be copied.
+        """
+        return await copy(
+            _uri(src),
+            _uri(dst),
+            stores={"file": open_local, "storage": self.storage.side},
+            recursive=recursive,
+            options=options,
+            filter=filter,
+            progress=progress,
+        )
+
+
+def _uri(place: URL | Path) -> URL:
+    return file_uri(place) if isinstance(place, Path) else place

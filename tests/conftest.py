@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -41,13 +41,18 @@ def no_descriptor_left() -> Iterator[None]:
     """Fail a test that leaves files or sockets open."""
     with no_leaked_descriptors():
         yield
-        gc.collect()
 
 
-@pytest.fixture(autouse=True)
-async def no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Fail an asynchronous test that leaves tasks running."""
-    if asyncio.iscoroutinefunction(getattr(request, "function", None)):
-        asyncio.get_running_loop().set_debug(True)
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Fail a test that leaves tasks running."""
+    asyncio.get_running_loop().set_debug(True)
     yield
     await check_tasks()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Check the tasks of every asynchronous test, and start no loop for the others."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.fixturenames.insert(0, "no_task_left")

@@ -34,7 +34,8 @@ from .websocket import WebSocket, connect
 
 T = TypeVar("T")
 
-Body = bytes | bytearray | memoryview | Callable[[], AsyncIterator[bytes]] | AsyncIterator[bytes]
+Buffer = bytes | bytearray | memoryview
+Body = Buffer | Callable[[], AsyncIterator[Buffer]] | AsyncIterator[Buffer]
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 
 NDJSON = "application/x-ndjson"
@@ -87,11 +88,7 @@ class Call:
     @property
     def replayable(self) -> bool:
         """Tell whether a further attempt can send the same body again."""
-        return (
-            self.body is None
-            or isinstance(self.body, bytes | bytearray | memoryview)
-            or callable(self.body)
-        )
+        return self.body is None or isinstance(self.body, Buffer) or callable(self.body)
 
     def accepts(self, status: int) -> bool:
         """Tell whether ``status`` is a success."""

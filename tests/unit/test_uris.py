@@ -142,9 +142,7 @@ def test_a_scheme_that_is_not_allowed() -> None:
         ("file:///etc/h", "file:///etc/h"),
     ],
 )
-def test_local(
-    text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_local(text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     uri = uri_from_text(text, NO_ORG, allowed_schemes=("file", "storage"))
     assert str(uri) == expected.format(cwd=tmp_path, home=Path.home())
@@ -169,7 +167,7 @@ def test_file_path_of_something_else(uri: str) -> None:
         file_path(URL(uri))
 
 
-names = st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1)
+names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
 names = names.filter(lambda name: name not in (".", ".."))
 scopes = st.sampled_from([NO_ORG, ACME])
 schemes = st.sampled_from(uris.SCHEMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -239,6 +240,6 @@ def test_cookies_are_kept_for_five_minutes(folder: Path, monkeypatch: pytest.Mon
     cookie = cookies.SessionCookie("NEURO_STORAGEAPI_SESSION", "api.test", "/", "sticky")
     cookies.save(folder, [cookie])
     assert cookies.load(folder) == [cookie]
-    now = cookies.time.time()
-    monkeypatch.setattr(cookies.time, "time", lambda: now + cookies.LIFETIME + 1)
+    later = time.time() + cookies.LIFETIME + 1
+    monkeypatch.setattr(time, "time", lambda: later)
     assert cookies.load(folder) == []

@@ -1,0 +1,187 @@
+"""Run a platform as a program of its own: in the foreground, or detached; find it; end it.
+
+All functions block and belong into a program's main thread or into a thread of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .files import default_data, read_json, write_private
+from .platform import LocalPlatform
+
+START_TIME = 30.0
+STOP_TIME = 20.0
+_POLL = 0.05
+_TAIL = 20
+
+
+class StartError(RuntimeError):
+    """Report a detached platform that did not come up; the text ends with what it said."""
+
+
+@attrs.frozen
+class ServeOptions:
+    """Hold the options of ``local up``; see ``LocalPlatform`` for their meaning."""
+
+    data: Path | None = None
+    port: int | None = None
+    runner: str = "process"
+    clusters: tuple[str, ...] = ("default",)
+    orgs: tuple[str, ...] = ()
+    ready_file: Path | None = None
+    host: str = "127.0.0.1"
+    allow_remote: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def folder(self) -> Path:
+        """Return where the data is."""
+        return (self.data or default_data()).absolute()
+
+    def arguments(self) -> list[str]:
+        """Return the same options as words of a command line."""
+        words = ["--data", str(self.folder()), "--runner", self.runner, "--host", self.host]
+        if self.port is not None:
+            words += ["--port", str(self.port)]
+        for option, values in (("--cluster", self.clusters), ("--org", self.orgs)):
+            for value in values:
+                words += [option, value]
+        paths = {
+            "--ready-file": self.ready_file,
+            "--tls-cert": self.tls_cert,
+            "--tls-key": self.tls_key,
+        }
+        for option, path in paths.items():
+            if path is not None:
+                words += [option, str(path.absolute())]
+        return [*words, "--allow-remote"] if self.allow_remote else words
+
+    def platform(self) -> LocalPlatform:
+        """Build the platform; ``ValueError`` for options that make no sense together."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("--tls-cert and --tls-key go together")
+        tls = None
+        if self.tls_cert is not None and self.tls_key is not None:
+            tls = (self.tls_cert, self.tls_key)
+        return LocalPlatform(
+            self.data,
+            port=self.port,
+            clusters=self.clusters,
+            orgs=self.orgs,
+            runner=self.runner,
+            host=self.host,
+            allow_remote=self.allow_remote,
+            tls=tls,
+        )
+
+
+def up(options: ServeOptions, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``on_ready`` is called once every listener answers."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    asyncio.run(_serve(options, on_ready))
+
+
+def up_detached(options: ServeOptions) -> Mapping[str, Any]:
+    """Start a platform that goes on after this program, and return its ``ready.json``.
+
+    Raises:
+        StartError: it ended, or was not ready within 30 s.
+    """
+    folder = options.folder()
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    log = folder / "platform.log"
+    command = [sys.executable, "-m", "neuro_client.local", "up", *options.arguments()]
+    with log.open("ab") as output:
+        start = output.tell()
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=folder,
+        )
+    deadline = time.monotonic() + START_TIME
+    while time.monotonic() < deadline:
+        ready = read_json(folder / "ready.json")
+        if ready.get("pid") == child.pid:
+            return ready
+        if child.poll() is not None:
+            raise StartError(f"The platform ended at once:\n{_tail(log, start)}")
+        time.sleep(_POLL)
+    child.terminate()
+    raise StartError(f"The platform was not ready in {START_TIME:g} s:\n{_tail(log, start)}")
+
+
+def status(data: Path | None = None) -> Mapping[str, Any] | None:
+    """Return the ``ready.json`` of the platform that serves ``data``, None if none does."""
+    folder = (data or default_data()).absolute()
+    ready = read_json(folder / "ready.json")
+    return ready if ready and _is_locked(folder) else None
+
+
+def down(data: Path | None = None, timeout: float = STOP_TIME) -> bool:
+    """End the platform that serves ``data`` and wait for it; False if none does.
+
+    Raises:
+        TimeoutError: it did not end within ``timeout`` seconds.
+    """
+    folder = (data or default_data()).absolute()
+    ready = status(folder)
+    if ready is None:
+        return False
+    os.kill(int(ready["pid"]), signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if not _is_locked(folder):
+            return True
+        time.sleep(_POLL)
+    raise TimeoutError(f"The platform (process {ready['pid']}) did not end in {timeout:g} s")
+
+
+async def _serve(options: ServeOptions, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with options.platform() as platform:
+        if options.ready_file is not None:
+            text = (platform.data / "ready.json").read_text("utf-8")
+            write_private(options.ready_file.absolute(), text)
+        on_ready(platform.ready)
+        await stop.wait()
+
+
+def _is_locked(folder: Path) -> bool:
+    """Tell whether a living platform holds the data."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _tail(log: Path, start: int) -> str:
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return "\n".join(lines[-_TAIL:])
