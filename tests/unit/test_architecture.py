@@ -58,9 +58,18 @@ L0_MAY_USE = {
 }
 HTTP_USERS = {"transport", "auth.callback", "local"}
 # Loaded once, before each of our modules is imported in a process of its own.
-FOREIGN = (
-    "aiohttp.web aiosqlite attrs cattrs click jinja2 psutil pytest pytest_asyncio rich".split()
-)
+FOREIGN = [
+    "aiohttp.web",
+    "aiosqlite",
+    "attrs",
+    "cattrs",
+    "click",
+    "jinja2",
+    "psutil",
+    "pytest",
+    "pytest_asyncio",
+    "rich",
+]
 HEAVY = ("botocore", "aiobotocore", "rich", "click", "aiodocker", "azure", "sqlalchemy", "psutil")
 
 

@@ -134,7 +134,7 @@ def test_not_a_remote_image(text: str) -> None:
 
 
 def test_an_unknown_cluster() -> None:
-    with pytest.raises(RuntimeError, match="gamma.*alpha, beta"):
+    with pytest.raises(RuntimeError, match=r"gamma.*alpha, beta"):
         parse_remote("image://gamma/bob/img", NO_ORG, REGISTRIES)
 
 

@@ -20,9 +20,9 @@ class FakeCluster:
 class FakeConfig:
     cluster_name = "alpha"
     username = "ada"
-    clusters = {name: FakeCluster(url) for name, url in REGISTRIES.items()}
 
     def __init__(self, org_name: str | None = None) -> None:
+        self.clusters = {name: FakeCluster(url) for name, url in REGISTRIES.items()}
         self.org_name = org_name
 
 
