@@ -99,7 +99,10 @@ def _kind(value: object) -> str:
 def _exact(cls: type) -> Any:
     accepted = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}[cls]
 
-    def hook(value: Any, _: object) -> Any:
+    def hook(value: Any, target: type) -> Any:
+        if issubclass(target, enum.Enum):
+            # The hook of `str` is also found for enums that are texts.
+            return target(value)
         if isinstance(value, bool) and cls is not bool:
             raise _WrongTypeError(f"a {cls.__name__}", value)
         if cls is int and isinstance(value, float) and value.is_integer():

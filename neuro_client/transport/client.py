@@ -14,7 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
 import aiohttp
@@ -236,7 +236,9 @@ class Transport:
         try:
             yield WebSocket(socket, target)
         finally:
-            await finish(socket.close(), _CLOSE_TIME)
+            # What the peer says to the farewell is nobody's concern any more.
+            with suppress(TimeoutError):
+                await finish(socket.close(), _CLOSE_TIME)
 
     async def _retrying(
         self, call: Call, policy: RetryPolicy, attempt: Callable[[], Awaitable[T]]

@@ -12,6 +12,8 @@ from .answer import translated
 from .mapping import Failure, MapError, redact
 
 MAX_MESSAGE = 16 * 2**20 + 2**17
+# A server that only writes never reads our close frame, so its answer is not waited for long.
+_FAREWELL = aiohttp.ClientWSTimeout(ws_receive=None, ws_close=0.5)
 # 1005 and 0 stand for a close frame without a code.
 _NORMAL_CODES = (aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY, 1005, 0)
 
@@ -34,6 +36,7 @@ async def connect(
                 heartbeat=heartbeat,
                 headers=headers,
                 max_msg_size=MAX_MESSAGE,
+                timeout=_FAREWELL,
             )
     except ProtocolError as error:
         refused = error.__cause__

@@ -11,6 +11,7 @@ import pytest
 from yarl import URL
 
 from neuro_client.errors import ProtocolError
+from neuro_client.models import Action
 from neuro_client.wire import structure, unstructure
 
 
@@ -77,6 +78,13 @@ def test_what_does_not_fit(document: Any, place: str) -> None:
         structure(document, Outer)
     assert place in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+def test_enums_of_texts() -> None:
+    assert structure(["read"], list[Action]) == [Action.READ]
+    assert type(structure("read", Action)) is Action
+    with pytest.raises(ProtocolError):
+        structure("list", Action)
 
 
 def test_back_to_json() -> None:

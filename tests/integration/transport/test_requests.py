@@ -289,6 +289,9 @@ async def test_websocket_ends() -> None:
         elif mode == "fin":
             assert request.transport is not None
             request.transport.close()
+        elif mode == "deaf":
+            request.transport.pause_reading()  # type: ignore[union-attr]
+            await asyncio.sleep(1)
         elif mode == "failed":
             await ws.close(code=1011, message=b"broken inside")
         else:
@@ -305,6 +308,8 @@ async def test_websocket_ends() -> None:
                 with pytest.raises(TransportError):
                     while await socket_.receive() is not None:
                         pass
+        async with asyncio.timeout(3), transport.websocket("deaf") as socket_:
+            assert await socket_.receive() == b"hello"
         with pytest.raises(ValueError, match="no job x"):
             async with transport.websocket("refused"):
                 pass
