@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import admin, config, oauth, storage, users
+from . import admin, config, jobs, monitoring, oauth, storage, users
 from .base import Service
 
 SERVICES: Sequence[Callable[[Any], Service]] = (
@@ -14,4 +14,6 @@ SERVICES: Sequence[Callable[[Any], Service]] = (
     users.create,
     admin.create,
     storage.create,
+    jobs.create,
+    monitoring.create,
 )
