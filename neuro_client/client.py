@@ -38,8 +38,7 @@ class Client:
         self._transport = transport
         self._stack = stack
         self._closed = False
-        self.config = config
-        """What the client is configured to; see ``Config``."""
+        self._config = config
 
     def __repr__(self) -> str:
         return f"<Client {self.config.api_url}{' closed' if self._closed else ''}>"
@@ -61,6 +60,11 @@ class Client:
     def closed(self) -> bool:
         """Tell whether ``close`` was called."""
         return self._closed
+
+    @property
+    def config(self) -> Config:
+        """Return what the client is configured to."""
+        return self._config
 
     @property
     def username(self) -> str:

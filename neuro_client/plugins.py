@@ -91,7 +91,7 @@ class VersionChecker:
         update_text: Callable[[str, str], str],
         *,
         exclusive: bool = False,
-        delay: float = 0.0,
+        delay: float = 0,
     ) -> None:
         """Watch a package.
 
