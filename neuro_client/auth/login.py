@@ -20,7 +20,6 @@ from ..config.models import Login, ServerConfig, Token
 from ..config.wire import server_config_from_answer
 from ..errors import AuthError, ConfigError, ResponseError
 from ..transport import Transport
-from .callback import callback_page
 from .oauth import Pkce, authorization_url, exchange_code
 from .tokens import static_token
 
@@ -59,6 +58,9 @@ async def login_by_browser(
     if server.clusters:
         # A platform that tells its clusters to anybody has no OAuth: a token of our own will do.
         return build_login(url, server, static_token(standalone_token()))
+    # Only this way to log in needs a web server, and its import costs more than all of ours.
+    from .callback import callback_page
+
     pkce = Pkce.generate()
     async with callback_page(server.auth.callback_urls, server.auth.success_redirect_url) as page:
         await show_browser(authorization_url(server.auth, pkce, page.url))

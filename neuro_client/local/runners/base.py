@@ -88,6 +88,10 @@ class Runner(Protocol):
         """Wait for the end of a started run, also of one started by an earlier platform."""
         ...
 
+    async def find(self, job_id: str, run: int) -> float | None:
+        """Tell when an earlier platform started the run (epoch seconds); None if it did not."""
+        ...
+
     async def stop(self, job_id: str, run: int) -> None:
         """Ask the run to end, and end it after its grace; returns at once."""
         ...

@@ -72,6 +72,12 @@ def create(where: Hierarchies, name: str, *, cpu: float, memory: int) -> list[st
     return made
 
 
+def groups_of(where: Hierarchies, name: str) -> list[str]:
+    """Give the folders that `create` makes, whether they exist or not."""
+    parents = dict.fromkeys(parent for parent in (where.memory, where.cpu) if parent is not None)
+    return [str(parent / name) for parent in parents]
+
+
 def remove(groups: list[str]) -> None:
     """Remove empty groups; what is still in use or gone is left alone."""
     for group in groups:

@@ -29,6 +29,7 @@ from .base import Exit, RunnerError, RunSpec, Usage
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _POLL = 0.1
+_SUPERVISOR_START = 10  # times _POLL
 _T = TypeVar("_T")
 Namespace = Literal["bubblewrap", "unshare", ""]
 
@@ -109,8 +110,21 @@ class ProcessRunner:
         if result is not None:
             names = ("code", "oom", "failure", "finished_at")
             return Exit(**{name: result[name] for name in names})
-        await asyncio.to_thread(_kill_rest, folder, found)
+        groups = limits.groups_of(self._hierarchies, _group(job_id, run))
+        await asyncio.to_thread(_kill_rest, found, groups)
         return Exit(None, failure="the process that supervised the job is gone")
+
+    async def find(self, job_id: str, run: int) -> float | None:
+        """Tell when the run was started; a supervisor on its way gets a moment to say so."""
+        folder = self._run(job_id, run)
+        for _ in range(_SUPERVISOR_START):
+            found = await asyncio.to_thread(_read_json, folder / "pids.json")
+            if found is not None:
+                return float(found["started_at"])
+            if not await asyncio.to_thread((folder / "spec.json").exists):
+                return None
+            await asyncio.sleep(_POLL)
+        return None
 
     async def stop(self, job_id: str, run: int) -> None:
         """Send SIGTERM, and SIGKILL after the grace, to everything of the run."""
@@ -162,7 +176,7 @@ class ProcessRunner:
             (folder / name).mkdir(parents=True)
         groups = limits.create(
             self._hierarchies,
-            f"neuro-client-{spec.job_id}-{spec.run}",
+            _group(spec.job_id, spec.run),
             cpu=spec.cpu,
             memory=spec.memory,
         )
@@ -220,6 +234,10 @@ class ProcessRunner:
             os.kill(found["supervisor"][0], number)
             return True
         return False
+
+
+def _group(job_id: str, run: int) -> str:
+    return f"neuro-client-{job_id}-{run}"
 
 
 def _start_supervisor(folder: Path) -> subprocess.Popen[bytes]:
@@ -319,12 +337,11 @@ async def _ended(pid: int, started: str) -> None:
         os.close(descriptor)
 
 
-def _kill_rest(folder: Path, found: dict[str, Any] | None) -> None:
+def _kill_rest(found: dict[str, Any] | None, groups: list[str]) -> None:
     """Kill what a killed supervisor left: the command, and all in its control groups."""
     pids = set()
     if found is not None and _alive(*found["command"]):
         pids.add(int(found["command"][0]))
-    groups = (_read_json(folder / "spec.json") or {}).get("cgroups", [])
     for group in groups:
         with contextlib.suppress(OSError):
             pids |= {int(pid) for pid in Path(group, "cgroup.procs").read_text().split()}

@@ -113,10 +113,9 @@ class JobControl:
         if not job.spec.preemptible_node:
             raise ValueError(f"job {job_id} does not run on preemptible nodes")
         self._leave(job_id, PENDING, RESTARTING, "The node was preempted")
-        run = self._runs[job_id]
-        run.stopping = True
+        run = self._runs[job_id].number
         await self._commit()
-        await self.runner.kill(job_id, run.number)
+        await self.runner.kill(job_id, run)
 
     async def kill(self, job_id: str) -> bool:
         """Send SIGKILL to a running job; False if it does not run."""
@@ -154,7 +153,7 @@ class JobControl:
     def _adopt(self, group: asyncio.TaskGroup, job: Job) -> None:
         self._jobs[job.id] = job
         if job.materialized:
-            self._runs[job.id] = _Run(job.run, time.time(), stopping=job.status != RUNNING)
+            self._runs[job.id] = _Run(job.run, time.time(), job.stopping or job.finished)
             group.create_task(self._attend(job.id))
         elif job.status == RUNNING:  # cannot be by our own doing
             self._leave(job.id, FAILED, "Error", "The run of the job was not found")
@@ -294,8 +293,8 @@ class JobControl:
             if start:
                 await self._commit()  # the run must be known before it exists
                 await self._start(job_id, run)
-            elif run.stopping:
-                await self.runner.stop(job_id, run.number)
+            else:
+                await self._resume(job_id, run)
             result = await self.runner.wait(job_id, run.number)
         except RunnerError as error:
             result = Exit(None, failure=str(error))
@@ -304,7 +303,7 @@ class JobControl:
         if job.status == RUNNING or not (job.finished or run.stopping):
             self._ended(job, result)
         del self._runs[job_id]
-        self._jobs[job_id] = attrs.evolve(self._jobs[job_id], materialized=False)
+        self._jobs[job_id] = attrs.evolve(self._jobs[job_id], materialized=False, stopping=False)
         self._tell(job_id)
         await self._charge(job_id, time.time())
 
@@ -328,6 +327,19 @@ class JobControl:
         self._move(job_id, StatusItem(RUNNING, run.since))
         await self._commit()
 
+    async def _resume(self, job_id: str, run: _Run) -> None:
+        """Take a run over that an earlier platform started, or was about to start."""
+        if not run.stopping and self._jobs[job_id].status != RUNNING:
+            started = await self.runner.find(job_id, run.number)
+            if started is None:
+                run.stopping = True  # nothing to end: the job just waits again
+            elif not run.stopping:
+                run.since = max(started, self._jobs[job_id].current.time)
+                self._move(job_id, StatusItem(RUNNING, run.since))
+                await self._commit()
+        if run.stopping:
+            await self.runner.stop(job_id, run.number)
+
     def _ended(self, job: Job, result: Exit) -> None:
         """Say what the end of a run means for the job."""
         item = policy.outcome(job, result, time.time())
@@ -345,6 +357,10 @@ class JobControl:
         if job is None or job.finished:
             return False
         now = max(time.time(), job.current.time)
+        run = self._runs.get(job_id)
+        if run is not None:
+            run.stopping = True
+        self._jobs[job_id] = attrs.evolve(job, stopping=run is not None)
         self._move(job_id, StatusItem(status, now, reason, description))
         return True
 
@@ -356,7 +372,6 @@ class JobControl:
     async def _stop(self, job_id: str) -> None:
         run = self._runs.get(job_id)
         if run is not None:
-            run.stopping = True
             await self.runner.stop(job_id, run.number)
 
     def _tell(self, job_id: str) -> None:

@@ -63,6 +63,8 @@ class Job:
     run: int = -1
     """Number of the latest run, -1 before the first."""
     max_run_time_minutes: int | None = None
+    stopping: bool = False
+    """Whether the latest run is to end: the status is of what comes after it."""
     charged: str = "0"
     """Credits already taken from the owner's account."""
     materialized: bool = False

@@ -16,13 +16,6 @@ from neuro_client.local.platform import LocalPlatform
 from neuro_client.local.scheduler import Capacity, Timing
 from neuro_client.local.settings import PresetSettings
 
-# TEMPORARY-BEGIN
-import neuro_client.local.platform as _p  # noqa
-from neuro_client.local.services import jobs as _j, monitoring as _m  # noqa
-
-if _j.create not in _p.SERVICES:
-    _p.SERVICES = (*_p.SERVICES, _j.create, _m.create)
-# TEMPORARY-END
 MIB = 1 << 20
 PRESETS = (
     PresetSettings("tiny", 0.5, 64 * MIB, Decimal("1.5")),

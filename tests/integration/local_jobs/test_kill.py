@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -76,6 +78,43 @@ async def test_jobs_survive_the_platform(tmp_path: Path) -> None:
         assert await again.log(long["id"]) == "before\nafter\n"
         for waiting in (queued, late):
             assert (await again.done(waiting["id"]))["status"] == "succeeded"
+
+
+@pytest.mark.slow
+async def test_killed_at_any_moment_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
+    data, accepted = tmp_path / "data", []
+    seed = random.randrange(1 << 32)
+    pauses = random.Random(seed)
+    mark = {
+        "src_storage_uri": "storage://default/user/marks",
+        "dst_path": "/v",
+        "read_only": False,
+    }
+
+    async def submit(api: Api, turn: int) -> None:
+        for number in range(5):
+            name = f"{turn}-{number}"
+            job = await api.start(sh(f"echo x >> /v/{name}; sleep 0.05"), volumes=[mark])
+            accepted.append((name, job["id"]))
+
+    for turn in range(3):
+        async with doomed(data) as (api, process), asyncio.TaskGroup() as group:
+            submitting = group.create_task(_until_cut(submit(api, turn)))
+            await asyncio.sleep(pauses.random() / 3)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            await submitting
+    async with running(data) as again:
+        for name, job_id in accepted:
+            job = await again.done(job_id)
+            assert job["status"] == "succeeded", (seed, job["statuses"])
+            path = data / "storage" / "default" / "user" / "marks" / name
+            assert path.read_text() == "x\n", (seed, job["statuses"])
+
+
+async def _until_cut(work: Coroutine[None, None, None]) -> None:
+    with contextlib.suppress(aiohttp.ClientError, OSError):
+        await work
 
 
 def _supervisor(path: Path) -> int:

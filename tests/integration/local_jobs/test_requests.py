@@ -70,10 +70,13 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "text"), BAD_FIELDS)
-async def test_what_is_refused(api: Api, fields: dict[str, Any], text: str) -> None:
-    answer = await api.start(**{"preset": "tiny", **fields}, status=400)
-    assert text in answer["error"]
+async def test_what_is_refused(api: Api) -> None:
+    wrong = []
+    for fields, text in BAD_FIELDS:
+        answer = await api.start(**{"preset": "tiny", **fields}, status=400)
+        if text not in answer["error"]:
+            wrong.append((fields, answer))
+    assert wrong == []
     assert await api.call("GET", "/jobs") == {"jobs": []}
 
 

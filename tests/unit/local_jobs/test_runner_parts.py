@@ -83,7 +83,7 @@ def test_limits_of_version_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     where = limits.find(proc)
     assert (where.memory, where.cpu, where.version) == (top / "app", top / "app", 2)
     made = limits.create(where, "job", cpu=0.5, memory=1 << 20)
-    assert made == [str(top / "app" / "job")]
+    assert made == limits.groups_of(where, "job") == [str(top / "app" / "job")]
     assert (top / "app" / "job" / "memory.max").read_text() == str(1 << 20)
     assert (top / "app" / "job" / "cpu.max").read_text() == "50000 100000"
 

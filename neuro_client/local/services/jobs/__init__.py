@@ -28,6 +28,8 @@ def create(platform: Platform) -> Service:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
+        if platform.settings.runner != "process":
+            raise ValueError(f"There is no runner {platform.settings.runner!r}; use 'process'")
         runner = await ProcessRunner.create(platform.data / "jobs")
         for sentence in runner.describe():
             log.warning("%s", sentence)

@@ -99,6 +99,7 @@ class JobHandlers:
         job = await find(self._platform, request, "write", by_name=True)
         if not job.finished:
             raise refuse(400, f"job {job.id} is {job.status}; only finished jobs can be dropped")
+        job = await self._platform.jobs.get(job.id) or job
         await self._platform.jobs.update(attrs.evolve(job, being_dropped=True))
         return web.Response(status=204)
 
@@ -108,6 +109,7 @@ class JobHandlers:
         body = Fields(await fields.body(request))
         removed = body.take("logs_removed", fields.boolean, False)
         body.end()
+        job = await self._platform.jobs.get(job.id) or job
         if removed and job.being_dropped and not job.materialized:
             folder = self._platform.data / "jobs" / job.id
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

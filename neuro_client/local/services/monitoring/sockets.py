@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import WSCloseCode, web
@@ -21,25 +22,29 @@ async def send_all(
     """
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, protocols=protocols)
     await socket.prepare(request)
+    code = WSCloseCode.INTERNAL_ERROR
+
+    async def receive() -> None:
+        # Pings and the client's close are only seen by who receives.
+        async for _ in socket:
+            pass
+        sender.cancel()
 
     async def send() -> None:
-        code = WSCloseCode.INTERNAL_ERROR
-        try:
+        nonlocal code
+        with contextlib.suppress(ConnectionError):
             async for message in messages:
                 if isinstance(message, str):
                     await socket.send_str(message)
                 else:
                     await socket.send_bytes(message)
-            code = WSCloseCode.OK
-        except ConnectionError:
-            return
-        finally:
-            await socket.close(code=code)
+        code = WSCloseCode.OK
+        receiver.cancel()  # so that our close can wait for the client's
 
-    async with asyncio.TaskGroup() as group:
-        sender = group.create_task(send())
-        # Pings and the client's close are only seen by who receives.
-        async for _ in socket:
-            pass
-        sender.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            sender = group.create_task(send())
+            receiver = group.create_task(receive())
+    finally:
+        await socket.close(code=code)
     return socket
