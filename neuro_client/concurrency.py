@@ -110,6 +110,25 @@ async def finish(coro: Coroutine[Any, Any, T], timeout: float = 5.0) -> T:
     return task.result()
 
 
+async def settled(coro: Coroutine[Any, Any, T], timeout: float = 5.0) -> T:
+    """Run *coro* without interrupting it: a cancelled caller waits for its end, then leaves.
+
+    Only the wait after a cancellation is bounded, by *timeout* seconds; then *coro* is cancelled.
+    """
+    task = asyncio.get_running_loop().create_task(coro)
+    try:
+        await asyncio.wait((task,))
+    except asyncio.CancelledError:
+        task.add_done_callback(_retrieve)
+        try:
+            await finish(asyncio.wait((task,)), timeout)
+        except TimeoutError:
+            task.cancel()
+            await finish(asyncio.wait((task,)), 1.0)
+        raise
+    return task.result()
+
+
 def _retrieve(future: asyncio.Future[Any]) -> None:
     """Look at an outcome that nobody waits for, so that the loop does not complain."""
     if not future.cancelled():

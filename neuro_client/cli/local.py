@@ -44,7 +44,7 @@ def local() -> None:
 )
 @click.option(
     "--runner",
-    type=click.Choice(["process", "docker"]),
+    type=click.Choice(["process"]),
     default="process",
     show_default=True,
     help="What runs the jobs.",

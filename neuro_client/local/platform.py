@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PORT = 8787
 MAIN = "main"
+RUNNERS = ("process",)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHUTDOWN_TIME = 2.0
 _READ_BUFFER = 2**18
@@ -76,6 +77,8 @@ class LocalPlatform:
                 f"{host} can be reached from other machines; that needs --allow-remote and a "
                 "certificate with its key (--tls-cert, --tls-key)"
             )
+        if runner not in RUNNERS:
+            raise ValueError(f"There is no runner {runner!r}; use {', '.join(RUNNERS)}")
         self.data = default_data() if data is None else data.absolute()
         self.settings = Settings.build(clusters, orgs, presets, runner, token_lifetime)
         self.username = username

@@ -118,6 +118,8 @@ def up_detached(options: ServeOptions) -> Mapping[str, Any]:
     while time.monotonic() < deadline:
         ready = read_json(folder / "ready.json")
         if ready.get("pid") == child.pid:
+            # It goes on without us, so nobody will ever wait for it.
+            child.returncode = 0
             return ready
         if child.poll() is not None:
             raise StartError(f"The platform ended at once:\n{_tail(log, start)}")

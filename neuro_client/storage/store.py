@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from email.utils import parsedate_to_datetime
 
-from ..concurrency import finish, scoped_iterator
+from ..concurrency import finish, scoped_iterator, settled
 from ..errors import (
     AuthorizationError,
     IllegalArgumentError,
@@ -117,7 +117,9 @@ class StorageStore:
         draft = f"{parent}/" if parent else ""
         draft += temporary(name)
         try:
-            await self._service.create(draft, b"", once=True)
+            # Waited for even when cancelled: what is on its way to the server must have arrived
+            # before it can be removed.
+            await settled(self._service.create(draft, b"", once=True), _CLEAN_UP)
         except BaseException as error:
             if _is_refusal(error):
                 return Upload(key, "", size, serial=True)

@@ -86,8 +86,10 @@ def raise_error_record(record: Any) -> None:
     raise os_error(code, text)
 
 
-def os_error(code: object, text: str) -> OSError:
-    """Build the builtin ``OSError`` for an errno given by name or by number."""
-    if isinstance(code, str):
-        return OSError(getattr(errno, code, code), text)
-    return OSError(code, text)
+def os_error(code: object, text: str, where: str | None = None) -> OSError:
+    """Build the builtin ``OSError`` for an errno given by name or by number.
+
+    ``where`` becomes its ``filename``, so that the message says what the error is about.
+    """
+    number = getattr(errno, code, code) if isinstance(code, str) else code
+    return OSError(number, text) if where is None else OSError(number, text, where)

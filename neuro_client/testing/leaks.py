@@ -26,8 +26,9 @@ async def check_tasks(grace: float = 0.5) -> None:
     """Raise ``LeakError`` if tasks are left after ``grace`` seconds in which they may end."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace
-    while (left := leaked_tasks()) and loop.time() < deadline:
-        await asyncio.sleep(0.01)  # noqa: ASYNC110  # tasks give no event when the last one ends
+    # Tasks give no event when the last one ends.
+    while (left := leaked_tasks()) and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     if left:
         raise LeakError("Tasks left behind:\n" + "\n".join(left))
 

@@ -90,7 +90,7 @@ def map_error(failure: Failure) -> Exception:
     payload = json_object(failure.body)
     text = _text(failure, payload)
     if failure.status == 400 and payload and "error" in payload and payload.get("errno"):
-        return os_error(payload["errno"], text)
+        return os_error(payload["errno"], text, redact(failure.url))
     return build_error(failure, text, payload=payload)
 
 

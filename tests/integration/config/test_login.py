@@ -91,6 +91,7 @@ async def test_all_callback_ports_are_taken(platform: LocalPlatform, factory: Fa
         for port in (54540, 54541, 54542):
             listener = socket.socket()
             taken.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
             listener.listen()
         with pytest.raises(RuntimeError, match="in use"):
@@ -106,6 +107,7 @@ async def test_a_busy_port_gives_way_to_the_next(platform: LocalPlatform, factor
         await visit(url)
 
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", 54540))
         taken.listen()
         await factory.login(show, url=platform.api_url)
