@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import hdrs, web
+from aiohttp import ClientError, hdrs, web
 
 from .errors import unauthorized
 from .services.base import Service
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_JSON_BODY = 2**24
+LINGER_TIME = 2.0
 VERSION = "22.7.1"
 # Tokens also come in the query, and from browsers inside the WebSocket's subprotocols.
 _QUERY_TOKEN = "neuro-auth-token"
@@ -32,6 +35,7 @@ def build_app(platform: LocalPlatform, services: Sequence[Service]) -> web.Appli
     app = web.Application(
         client_max_size=MAX_JSON_BODY,
         middlewares=[
+            _let_bodies_go,
             platform.faults.middleware,
             _answer_errors,
             _authentication(platform, public),
@@ -73,7 +77,8 @@ def _authentication(platform: LocalPlatform, public: tuple[str, ...]) -> Any:
         if caller is not None:
             request["caller"] = caller
         elif not _is_public(request, public):
-            raise unauthorized()
+            storage = request.path.startswith("/api/v1/storage/")
+            raise unauthorized("Storage API" if storage else "Platform API")
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -103,6 +108,32 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     if response.status >= 400 and isinstance(response, web.Response):
         _explain_upgrade(request, response)
     return response
+
+
+@web.middleware
+async def _let_bodies_go(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send a refusal before its request has arrived whole, then let the rest of that go by.
+
+    The server's own way of doing so does not notice that the client has left.
+    """
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        await _pass_over_body(request, error)
+        raise
+    await _pass_over_body(request, response)
+    return response
+
+
+async def _pass_over_body(request: web.Request, response: web.StreamResponse) -> None:
+    if request.content.is_eof():
+        return
+    with suppress(ConnectionError, TimeoutError, ClientError):
+        async with asyncio.timeout(LINGER_TIME):
+            await response.prepare(request)
+            await response.write_eof()
+            while await request.content.readany():
+                pass
 
 
 def _explain_upgrade(request: web.Request, response: web.Response) -> None:

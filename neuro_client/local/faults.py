@@ -17,6 +17,7 @@ from aiohttp import web
 
 Match = str | re.Pattern[str] | Callable[[web.Request], bool]
 _HEAD_END = b"\r\n\r\n"
+_SECRET_FIELDS = {"authorization", "cookie", "sec-websocket-protocol", "neuro-auth-token"}
 
 
 def matcher(match: Match) -> Callable[[web.Request], bool]:
@@ -183,12 +184,18 @@ class Faults:
         return response
 
     def _record(self, request: web.Request, status: int | None) -> None:
-        headers = dict(request.headers)
-        if "Authorization" in headers:
-            headers["Authorization"] = "***"
-        call = RecordedCall(request.method, request.path, dict(request.query), headers, status)
+        headers = _masked(request.headers)
+        query = _masked(request.query)
+        call = RecordedCall(request.method, request.path, query, headers, status)
         for interception in self._interceptions:
             interception.calls.append(call)
+
+
+def _masked(fields: Mapping[str, str]) -> dict[str, str]:
+    """Copy headers or a query without what proves who the caller is."""
+    return {
+        name: "***" if name.lower() in _SECRET_FIELDS else value for name, value in fields.items()
+    }
 
 
 def cut_connection(request: web.Request, after: int) -> None:
@@ -211,11 +218,13 @@ class _CutTransport:
         self._left = after
         self._head: bytes | None = b""
         self._cut = False
-        if after == 0:
-            self._hang_up()
+        # The request is served first, so the connection goes with the first byte of the answer.
+        self._mute = after == 0
 
     def write(self, data: bytes) -> None:
         """Pass on what still may go."""
+        if self._mute:
+            self._hang_up()
         if self._cut:
             return
         chunk = bytes(data)

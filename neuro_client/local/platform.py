@@ -9,10 +9,10 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 from yarl import URL
@@ -39,6 +39,8 @@ RUNNERS = ("process",)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHUTDOWN_TIME = 2.0
 _READ_BUFFER = 2**18
+
+T = TypeVar("T")
 
 
 class AlreadyRunningError(RuntimeError):
@@ -180,8 +182,7 @@ class LocalPlatform:
             yield interception
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        lock = await asyncio.to_thread(self._lock)
-        stack.callback(os.close, lock)
+        stack.callback(os.close, await _taken(self._lock, os.close))
         key = await asyncio.to_thread(signing_key, self.data / "signing.key")
         services = [create(self) for create in SERVICES]
         schemas = [ACCESS_SCHEMA, TOKEN_SCHEMA, QUOTA_SCHEMA]
@@ -193,7 +194,7 @@ class LocalPlatform:
         await asyncio.to_thread(self._make_homes, self.username)
         await self.access.add_user(self.username)
         token = await self._first_token()
-        sockets = await asyncio.to_thread(self._bind, services)
+        sockets = await _taken(lambda: self._bind(services), _close_all)
         for name, bound in sockets.items():
             stack.callback(bound.close)
             scheme = "https" if self._tls else "http"
@@ -289,13 +290,31 @@ class LocalPlatform:
                 fixed = name == MAIN and bool(self._port)
                 found[name] = _bound(self._host, port, fixed=fixed)
         except BaseException:
-            for bound in found.values():
-                bound.close()
+            _close_all(found)
             raise
         if self._port is None:
             numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
             write_private(path, json.dumps(numbers))
         return found
+
+
+async def _taken(take: Callable[[], T], give_back: Callable[[T], None]) -> T:
+    """Take something in a thread; when cancelled meanwhile, give it back before that goes on."""
+    work = asyncio.ensure_future(asyncio.to_thread(take))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        if work.exception() is None:
+            give_back(work.result())
+        raise
+
+
+def _close_all(sockets: Mapping[str, socket.socket]) -> None:
+    for bound in sockets.values():
+        bound.close()
 
 
 def _bound(host: str, port: int, *, fixed: bool) -> socket.socket:

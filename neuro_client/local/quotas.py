@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from decimal import Decimal
 
 from .services.base import Quota
@@ -18,6 +19,7 @@ CREATE TABLE IF NOT EXISTS quotas (
     PRIMARY KEY (cluster, org, username)
 );
 """
+_SELECT = "SELECT * FROM quotas WHERE cluster=? AND org=? AND username=?"
 
 
 class Quotas:
@@ -28,18 +30,7 @@ class Quotas:
 
     async def get(self, username: str | None, cluster: str, org: str | None) -> Quota:
         """Return the limits of a user, or of an organisation when ``username`` is None."""
-        row = await self._state.fetch_one(
-            "SELECT * FROM quotas WHERE cluster=? AND org=? AND username=?",
-            (cluster, org or "", username or ""),
-        )
-        if row is None:
-            return Quota()
-        credits = row["credits"]
-        return Quota(
-            row["total_running_jobs"],
-            None if credits is None else Decimal(credits),
-            Decimal(row["spent_credits"]),
-        )
+        return _quota(await self._state.fetch_one(_SELECT, (cluster, org or "", username or "")))
 
     async def set(
         self,
@@ -66,12 +57,25 @@ class Quotas:
 
     async def spend(self, username: str, cluster: str, org: str | None, amount: Decimal) -> None:
         """Add to what a user has spent, and take it from the credits where they are limited."""
-        for name in {username, ""} if org else {username}:
-            quota = await self.get(name or None, cluster, org)
-            left = None if quota.credits is None else str(quota.credits - amount)
-            await self._state.execute(
-                "INSERT INTO quotas (cluster, org, username, credits, spent_credits) "
-                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (cluster, org, username) DO UPDATE SET "
-                "credits=excluded.credits, spent_credits=excluded.spent_credits",
-                (cluster, org or "", name, left, str(quota.spent_credits + amount)),
-            )
+        async with self._state.transaction() as tx:
+            for name in {username, ""} if org else {username}:
+                key = (cluster, org or "", name)
+                quota = _quota(await tx.fetch_one(_SELECT, key))
+                left = None if quota.credits is None else str(quota.credits - amount)
+                await tx.execute(
+                    "INSERT INTO quotas (cluster, org, username, credits, spent_credits) "
+                    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (cluster, org, username) DO UPDATE SET "
+                    "credits=excluded.credits, spent_credits=excluded.spent_credits",
+                    (*key, left, str(quota.spent_credits + amount)),
+                )
+
+
+def _quota(row: sqlite3.Row | None) -> Quota:
+    if row is None:
+        return Quota()
+    credits = row["credits"]
+    return Quota(
+        row["total_running_jobs"],
+        None if credits is None else Decimal(credits),
+        Decimal(row["spent_credits"]),
+    )

@@ -6,7 +6,6 @@ All functions block and belong into a program's main thread or into a thread of 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -14,10 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 
 from .files import default_data, read_json, write_private
 from .platform import LocalPlatform
@@ -114,25 +115,30 @@ def up_detached(options: ServeOptions) -> Mapping[str, Any]:
             start_new_session=True,
             cwd=folder,
         )
-    deadline = time.monotonic() + START_TIME
-    while time.monotonic() < deadline:
-        ready = read_json(folder / "ready.json")
-        if ready.get("pid") == child.pid:
-            # It goes on without us, so nobody will ever wait for it.
-            child.returncode = 0
-            return ready
-        if child.poll() is not None:
-            raise StartError(f"The platform ended at once:\n{_tail(log, start)}")
-        time.sleep(_POLL)
-    child.terminate()
-    raise StartError(f"The platform was not ready in {START_TIME:g} s:\n{_tail(log, start)}")
+    try:
+        deadline = time.monotonic() + START_TIME
+        while time.monotonic() < deadline:
+            ready = read_json(folder / "ready.json")
+            if ready.get("pid") == child.pid:
+                # It goes on without us, so nobody will ever wait for it.
+                child.returncode = 0
+                return ready
+            if child.poll() is not None:
+                raise StartError(f"The platform ended at once:\n{_tail(log, start)}")
+            time.sleep(_POLL)
+        raise StartError(f"The platform was not ready in {START_TIME:g} s:\n{_tail(log, start)}")
+    except BaseException:
+        # Nobody was told of it, so nobody would stop it.
+        child.kill()
+        child.wait()
+        raise
 
 
 def status(data: Path | None = None) -> Mapping[str, Any] | None:
     """Return the ``ready.json`` of the platform that serves ``data``, None if none does."""
     folder = (data or default_data()).absolute()
     ready = read_json(folder / "ready.json")
-    return ready if ready and _is_locked(folder) else None
+    return ready if _server(folder, ready) is not None else None
 
 
 def down(data: Path | None = None, timeout: float = STOP_TIME) -> bool:
@@ -142,16 +148,18 @@ def down(data: Path | None = None, timeout: float = STOP_TIME) -> bool:
         TimeoutError: it did not end within ``timeout`` seconds.
     """
     folder = (data or default_data()).absolute()
-    ready = status(folder)
-    if ready is None:
+    ready = read_json(folder / "ready.json")
+    process = _server(folder, ready)
+    if process is None:
         return False
-    os.kill(int(ready["pid"]), signal.SIGTERM)
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if not _is_locked(folder):
+        if _server(folder, ready) is None:
             return True
         time.sleep(_POLL)
-    raise TimeoutError(f"The platform (process {ready['pid']}) did not end in {timeout:g} s")
+    raise TimeoutError(f"The platform (process {process.pid}) did not end in {timeout:g} s")
 
 
 async def _serve(options: ServeOptions, on_ready: Callable[[Mapping[str, Any]], None]) -> None:
@@ -167,19 +175,21 @@ async def _serve(options: ServeOptions, on_ready: Callable[[Mapping[str, Any]], 
         await stop.wait()
 
 
-def _is_locked(folder: Path) -> bool:
-    """Tell whether a living platform holds the data."""
+def _server(folder: Path, ready: Mapping[str, Any]) -> psutil.Process | None:
+    """Return the process that ``ready.json`` names, if it is the one that holds the data.
+
+    After a crash the file names a process that is gone, and its number may be somebody else's. To
+    try the lock would be no proof, and would keep a platform that is just starting from it.
+    """
+    pid = ready.get("pid")
+    if not isinstance(pid, int):
+        return None
+    lock = os.path.realpath(folder / "lock")
     try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+        process = psutil.Process(pid)
+        return process if any(file.path == lock for file in process.open_files()) else None
+    except psutil.Error:
+        return None
 
 
 def _tail(log: Path, start: int) -> str:

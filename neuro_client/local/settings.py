@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ import attrs
 import psutil
 
 GIB = 2**30
+# They are folders and parts of URIs.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 @attrs.frozen
@@ -51,6 +54,14 @@ class Settings:
         token_lifetime: float = 24 * 3600.0,
     ) -> Settings:
         """Put a set-up together; every cluster gets every organisation."""
+        for name in (*clusters, *orgs):
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} cannot name a cluster or an organisation; use letters, digits, "
+                    "dots, dashes and underscores, a letter or digit first"
+                )
+        if not clusters:
+            raise ValueError("A platform needs at least one cluster")
         chosen = default_presets() if presets is None else presets
         return cls(
             clusters={name: ClusterSettings(name, (None, *orgs)) for name in clusters},

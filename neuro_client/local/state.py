@@ -66,7 +66,7 @@ class State:
         """Open or create the database and run the services' ``schemas``, each idempotent."""
         db = aiosqlite.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
-            await db
+            await _settled(db)
             db.row_factory = sqlite3.Row
             await db.execute("PRAGMA journal_mode=WAL")
             await db.execute("PRAGMA synchronous=NORMAL")
@@ -75,7 +75,7 @@ class State:
                 await db.executescript(schema)
             yield cls(db)
         finally:
-            await db.close()
+            await _settled(db.close())
 
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -133,10 +133,10 @@ async def _changes(watcher: _Watcher) -> AsyncIterator[str]:
 
 
 async def _settled(step: Any) -> None:
-    """Wait for a step of a transaction to its end although cancelled, then pass that on.
+    """Wait for a step to its end although cancelled, then pass that on.
 
     The database's thread runs it anyway; leaving early would hand out the connection in the
-    middle of it.
+    middle of a transaction, or leave it open for nobody.
     """
     task = asyncio.ensure_future(step)
     cancelled: asyncio.CancelledError | None = None

@@ -203,3 +203,20 @@ async def test_names_no_user_can_have(platform: LocalPlatform) -> None:
     for name in ["", "a/b", "..", ".hidden", "~x", "acme"]:
         with pytest.raises(ValueError, match="cannot be the name"):
             await platform.add_user(name)
+
+
+async def test_a_removed_role_is_nobody(api: Api) -> None:
+    await api.call("POST", USERS, json={"name": "user/builder"})
+    token = (await api.call("POST", f"{USERS}/user:builder/token", json={})).json["access_token"]
+    async with Api.open(api.platform, token) as role:
+        assert (await role.call("GET", f"{USERS}/user")).status == 200
+        assert (await api.call("DELETE", f"{USERS}/user:builder")).status == 204
+        assert (await role.call("GET", f"{USERS}/user")).status == 401
+    assert (await api.call("DELETE", f"{USERS}/user")).status == 400
+    assert (await api.call("GET", f"{USERS}/user")).status == 200
+
+
+async def test_strangers_are_told_where_to_log_in(anonymous: Api) -> None:
+    answer = await anonymous.storage("GET", "user", "LISTSTATUS")
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Storage API"'

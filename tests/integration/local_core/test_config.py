@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from neuro_client.local import LocalPlatform, PresetSettings
 
@@ -151,3 +153,23 @@ async def test_quota_of_an_organisation(api: Api, platform: LocalPlatform) -> No
     assert (answer.json["org_name"], answer.json["quota"]) == ("acme", {})
     for path in ("clusters/nosuch/users/user", "clusters/default/orgs/nosuch"):
         assert (await api.call("GET", f"/apis/admin/v1/{path}")).status == 404
+
+
+async def test_parallel_jobs_spend_the_same_credits(platform: LocalPlatform) -> None:
+    await platform.set_quota("user", org="acme", credits=100)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(platform.quotas.spend("user", "default", "acme", Decimal(2)))
+    quota = await platform.quota("user", "default", "acme")
+    assert (quota.credits, quota.spent_credits) == (Decimal(60), Decimal(40))
+    assert (await platform.quota(None, "default", "acme")).spent_credits == Decimal(40)
+
+
+def test_clusters_and_organisations_are_names(tmp_path: Path) -> None:
+    for name in ("", "a/b", "..", ".incoming", "a b", "~x"):
+        with pytest.raises(ValueError, match="cannot name"):
+            LocalPlatform(tmp_path, port=0, clusters=(name,))
+        with pytest.raises(ValueError, match="cannot name"):
+            LocalPlatform(tmp_path, port=0, orgs=(name,))
+    with pytest.raises(ValueError, match="at least one"):
+        LocalPlatform(tmp_path, port=0, clusters=())

@@ -136,3 +136,22 @@ async def test_planned_answers_must_be_asked_for(api: Api, platform: LocalPlatfo
             interception.answer(PING)
             raise KeyError
     assert (await api.call("GET", PING)).status == 200
+
+
+@pytest.mark.parametrize("header", ["Authorization", "authorization"])
+async def test_no_credentials_are_recorded(platform: LocalPlatform, header: str) -> None:
+    headers = {header: f"Bearer {platform.token}"}
+    async with aiohttp.ClientSession() as session:
+        with platform.intercept() as interception:
+            async with session.get(platform.api_url / "secured-ping", headers=headers) as response:
+                assert response.status == 200
+            words = {"Sec-WebSocket-Protocol": f"bearer.apolo.us-{platform.token}"}
+            url = platform.api_url / "secured-ping"
+            async with session.get(url, headers=words) as response:
+                assert response.status == 200
+            async with session.get(
+                url.with_query({"neuro-auth-token": platform.token})
+            ) as response:
+                assert response.status == 200
+    assert len(interception.calls) == 3
+    assert platform.token not in repr(interception)

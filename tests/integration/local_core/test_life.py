@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ import psutil
 import pytest
 
 from neuro_client.local import AlreadyRunningError, LocalPlatform
+from neuro_client.testing.leaks import open_descriptors
 
 from .api import Api
 
@@ -98,6 +101,89 @@ def test_other_machines_are_kept_out(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="--allow-remote"):
             LocalPlatform(tmp_path / "data", port=0, **options)
     assert not (tmp_path / "data").exists()
+
+
+async def _awaits_of_a_start(data: Path, stop_at: int | None) -> int:
+    """Start a platform, cancelled at the n-th wait of the loop; return the number of waits."""
+    platform = LocalPlatform(data, port=0)
+    task = asyncio.create_task(platform.__aenter__())
+    waits = 0
+    try:
+        while not task.done():
+            if waits == stop_at:
+                task.cancel()
+            waits += 1
+            await asyncio.sleep(0.0005)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    finally:
+        if not task.cancelled() and task.exception() is None:
+            await platform.__aexit__()
+    return waits
+
+
+async def test_a_start_can_be_cancelled_anywhere(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await _awaits_of_a_start(data, None)
+    waits = await _awaits_of_a_start(data, None)
+    before = set(await asyncio.to_thread(open_descriptors))
+    threads = threading.active_count()
+    for number in range(waits + 2):
+        await _awaits_of_a_start(data, number)
+        # What a thread still did for the cancelled start ends at once.
+        for _ in range(50):
+            left = {
+                target
+                for descriptor, target in (await asyncio.to_thread(open_descriptors)).items()
+                if descriptor not in before and not target.startswith(("/dev/", "anon_inode:"))
+            }
+            if not left:
+                break
+            await asyncio.sleep(0.01)
+        assert not left, f"cancelled at {number}"
+    async with LocalPlatform(data, port=0):
+        pass
+    # Workers of the loop's pool stay; database threads must not.
+    names = [thread.name for thread in threading.enumerate()]
+    workers = sum(name.startswith("asyncio_") for name in names)
+    assert threading.active_count() - workers <= threads
+
+
+@pytest.mark.parametrize("step", ["_lock", "_bind"])
+async def test_a_cancelled_start_gives_back_what_a_thread_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    original = getattr(LocalPlatform, step)
+    reached = threading.Event()
+
+    def slowed(*arguments: Any) -> Any:
+        taken = original(*arguments)
+        reached.set()
+        time.sleep(0.1)
+        return taken
+
+    monkeypatch.setattr(LocalPlatform, step, slowed)
+    task = asyncio.create_task(LocalPlatform(tmp_path / "data", port=0).__aenter__())
+    assert await asyncio.to_thread(reached.wait, 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+    async with LocalPlatform(tmp_path / "data", port=0):
+        pass
+
+
+def test_down_spares_a_process_that_does_not_serve_the_data(tmp_path: Path) -> None:
+    # As after a crash, when its number was given to somebody else while a new start holds the lock.
+    with (tmp_path / "lock").open("wb") as lock, subprocess.Popen(["sleep", "30"]) as bystander:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (tmp_path / "ready.json").write_text(json.dumps({"pid": bystander.pid}))
+            assert run("status", "--data", str(tmp_path)).returncode != 0
+            assert run("down", "--data", str(tmp_path)).returncode != 0
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

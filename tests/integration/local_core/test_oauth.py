@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -256,3 +257,17 @@ async def test_no_token_is_kept_in_the_database(program: Program, platform: Loca
     for token in (platform.token, answer["access_token"], answer["refresh_token"]):
         assert token.encode() not in kept
         assert token.rpartition(".")[2].encode() not in kept
+
+
+async def test_abandoned_pages_do_not_keep_others_out(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oauth = "neuro_client.local.services.oauth"
+    monkeypatch.setattr(f"{oauth}._PENDING_LIMIT", 2)
+    monkeypatch.setattr(f"{oauth}._TICKET_LIFETIME", 0.2)
+    for _ in range(2):
+        await program.open_page()
+    answer = await program.api.call("GET", f"/auth/authorize?{program.query()}")
+    assert answer.status == 400
+    await asyncio.sleep(0.25)
+    await program.open_page()

@@ -301,6 +301,7 @@ async def test_names(api: Api) -> None:
         "%41",
         "#hash",
         "question?mark&x=1",
+        "new\nline",
         'quote"\\back',
         "ünï-日本-🙂",
         "+plus;semi",
@@ -335,7 +336,7 @@ async def test_a_full_disk_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) ->
 
     await api.put("user/old", b"old")
     monkeypatch.setattr(os, "pwrite", full)
-    for data in (b"small",):
+    for data in (b"small", b"x" * 3_000_000):
         assert refusal(await api.storage("PUT", "user/old", data=data)) == (400, "ENOSPC")
     monkeypatch.undo()
     assert await api.get("user/old") == b"old"

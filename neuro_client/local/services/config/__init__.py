@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
+from ...errors import unauthorized
 from ...settings import ClusterSettings, PresetSettings
 from ..base import Platform, Service
 
@@ -72,6 +73,8 @@ class _Handlers:
 
     async def sync(self, request: web.Request) -> web.Response:
         """Do what there is to do when clusters have changed: nothing, they cannot."""
+        if "caller" not in request:
+            raise unauthorized()
         return web.Response(text="OK")
 
     def _cluster(self, cluster: ClusterSettings) -> dict[str, Any]:

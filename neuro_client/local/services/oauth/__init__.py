@@ -96,11 +96,11 @@ class _Pages:
     async def authorize(self, request: web.Request) -> web.Response:
         """Show the question whether the program may log in, and as whom."""
         query = request.query
+        _drop_expired(self._requests)
         problem = self._problem(request)
         if problem:
             return _page("text", "This login cannot go on", 400, text=problem)
         ticket = secrets.token_urlsafe(24)
-        _drop_expired(self._requests)
         self._requests[ticket] = _Request(
             query["redirect_uri"], query["code_challenge"], time.monotonic() + _TICKET_LIFETIME
         )

@@ -14,7 +14,8 @@ def create(platform: Platform) -> Service:
     """Build the service."""
     handlers = Handlers(platform)
     # `/` is the root of a cluster's storage, without the slash there is nothing (storage.md §1).
-    path = f"{ROOT}/{{path:.*}}"
+    # A name may have line ends, which a plain dot does not match.
+    path = f"{ROOT}/{{path:(?s:.*)}}"
     return Service(
         name="storage",
         routes=[

@@ -62,7 +62,10 @@ class _Handlers:
         """Remove a role of the caller's."""
         name = await self._named(request)
         self._own(request, name)
+        if name == request["caller"].username:
+            raise refuse(400, f"{name!r} is a user, not a role; users stay")
         await self._platform.access.remove_user(name)
+        await self._platform.tokens.revoke_all(name)
         return web.Response(status=204)
 
     async def permissions(self, request: web.Request) -> web.Response:
