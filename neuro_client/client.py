@@ -112,8 +112,9 @@ class Client:
         streamed through this machine.
 
         Raises:
-            ValueError: a scheme that cannot be copied. FileNotFoundError, ResourceNotFound: no such
-                source. IsADirectoryError: a folder without ``recursive``, or in the copy's place.
+            ValueError: a scheme that cannot be copied.
+            FileNotFoundError, ResourceNotFound: there is no such source.
+            IsADirectoryError: a folder without ``recursive``, or in the copy's place.
             TransferError: with ``on_error="continue"``, lists what could not be copied.
         """
         return await copy(
