@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 import re
 import socket
 import sqlite3
@@ -22,12 +23,22 @@ from neuro_client.config import store
 from neuro_client.errors import AuthError, ConfigError, TransportError
 from neuro_client.factory import Factory
 from neuro_client.local import LocalPlatform
+from neuro_client.local.services import config as config_service
 from neuro_client.testing.login import login as login_to
 from neuro_client.transport import Transport
 
 
 @pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[LocalPlatform]:
+def ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+    """Choose callback ports outside the range from which outgoing connections take theirs."""
+    first = random.randrange(20_000, 30_000)
+    chosen = (first, first + 1, first + 2)
+    monkeypatch.setattr(config_service, "CALLBACK_PORTS", chosen)
+    return chosen
+
+
+@pytest.fixture
+async def platform(tmp_path: Path, ports: tuple[int, ...]) -> AsyncIterator[LocalPlatform]:
     async with LocalPlatform(
         data=tmp_path / "data", port=0, clusters=("alpha", "beta"), orgs=("acme",)
     ) as platform:
@@ -82,13 +93,15 @@ async def test_the_user_says_no(platform: LocalPlatform, factory: Factory) -> No
     assert not await asyncio.to_thread(lambda: factory.is_config_present)
 
 
-async def test_all_callback_ports_are_taken(platform: LocalPlatform, factory: Factory) -> None:
+async def test_all_callback_ports_are_taken(
+    platform: LocalPlatform, factory: Factory, ports: tuple[int, ...]
+) -> None:
     async def show(url: URL) -> None:
         raise AssertionError("no browser can come back")
 
     taken = []
     try:
-        for port in (54540, 54541, 54542):
+        for port in ports:
             listener = socket.socket()
             taken.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -101,14 +114,16 @@ async def test_all_callback_ports_are_taken(platform: LocalPlatform, factory: Fa
             listener.close()
 
 
-async def test_a_busy_port_gives_way_to_the_next(platform: LocalPlatform, factory: Factory) -> None:
+async def test_a_busy_port_gives_way_to_the_next(
+    platform: LocalPlatform, factory: Factory, ports: tuple[int, ...]
+) -> None:
     async def show(url: URL) -> None:
-        assert url.query["redirect_uri"] == "http://127.0.0.1:54541"
+        assert url.query["redirect_uri"] == f"http://127.0.0.1:{ports[1]}"
         await visit(url)
 
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", 54540))
+        taken.bind(("127.0.0.1", ports[0]))
         taken.listen()
         await factory.login(show, url=platform.api_url)
 
