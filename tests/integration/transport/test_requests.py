@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,12 +19,13 @@ from neuro_client.errors import (
     AuthenticationError,
     NDJSONError,
     ProtocolError,
+    ResponseError,
     ServerNotAvailable,
     TransportError,
     TransportTimeoutError,
 )
 from neuro_client.retry import RetryPolicy
-from neuro_client.transport import FixedCredentials, Transport
+from neuro_client.transport import Failure, FixedCredentials, Transport
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FAST = RetryPolicy(attempts=4, base=0.001)
@@ -313,3 +316,97 @@ async def test_websocket_ends() -> None:
         with pytest.raises(ValueError, match="no job x"):
             async with transport.websocket("refused"):
                 pass
+
+
+class ForeignError(ResponseError):
+    """Stand for the error class of another system."""
+
+
+async def test_another_system_brings_its_own_errors_and_credentials() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        assert "b3" not in request.headers
+        body = {"code": 7, "details": {"message": "quota of gpus exceeded"}}
+        return web.json_response(body, status=409)
+
+    def map_foreign(failure: Failure) -> Exception:
+        details = json.loads(failure.body)
+        return ForeignError(
+            details["details"]["message"], status=failure.status, code=str(details["code"])
+        )
+
+    credentials = FixedCredentials.basic("ada", "hush")
+    async with serving(handler) as url:
+        async with Transport(url, credentials, map_foreign, trace=None) as transport:
+            with pytest.raises(ForeignError, match="quota of gpus") as caught:
+                await transport.send("POST", "workloads", json={})
+    assert (caught.value.status, caught.value.code) == (409, "7")
+    assert seen == ["Basic YWRhOmh1c2g="]
+
+
+async def test_redirects_are_the_callers_choice() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.path == "/away":
+            raise web.HTTPTemporaryRedirect("/there")
+        return web.Response(text=await request.text())
+
+    async with serving(handler) as url, Transport(url) as transport:
+        followed = await transport.send("PUT", "away", body=b"data")
+        assert await followed.text() == "data"
+        stopped = await transport.send("PUT", "away", body=b"data", redirects=False, ok=(307,))
+        assert stopped.headers["Location"] == "/there"
+
+
+async def test_tracing_headers_of_the_platform() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(
+            {name: request.headers[name] for name in ("b3", "sentry-trace", "User-Agent")}
+        )
+
+    async with serving(handler) as url, Transport(url) as transport:
+        first, second = await transport.json("GET", "x"), await transport.json("GET", "x")
+    assert re.fullmatch(r"[0-9a-f]{32}-[0-9a-f]{16}", first["b3"])
+    assert first["sentry-trace"] == f"{first['b3']}-"
+    assert first["b3"] != second["b3"]
+    assert first["User-Agent"].startswith("neuro-client/")
+
+
+async def test_a_body_of_known_size_in_pieces() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        assert request.headers["Content-Length"] == "300000"
+        assert "Transfer-Encoding" not in request.headers
+        return web.Response(text=str(len(await request.read())))
+
+    async def body() -> AsyncIterator[memoryview]:
+        for _ in range(3):
+            yield memoryview(b"x" * 100_000)
+
+    async with serving(handler) as url, Transport(url) as transport:
+        headers = {"Content-Length": "300000"}
+        answer = await transport.send("PUT", "x", body=body, headers=headers)
+        assert await answer.text() == "300000"
+
+
+async def test_reading_into_a_buffer() -> None:
+    data = bytes(range(256)) * 1000
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=data)
+
+    async with serving(handler) as url, Transport(url) as transport:
+        async with transport.request("GET", "x") as answer:
+            buffer = bytearray(100_000)
+            found = b""
+            while count := await answer.read_into(memoryview(buffer)):
+                found += buffer[:count]
+        assert found == data
+
+
+async def test_after_the_end() -> None:
+    transport = Transport(URL("http://127.0.0.1:1"))
+    with pytest.raises(RuntimeError, match="async with"):
+        await transport.send("GET", "x")
+    with pytest.raises(ValueError, match="base URL"):
+        await Transport().send("GET", "x")
