@@ -121,6 +121,9 @@ async def _let_bodies_go(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         await _pass_over_body(request, error)
         raise
+    except ConnectionError:
+        # The client has left. The server finds that out too when it sends this, and says nothing.
+        return web.Response(status=400, text="The connection broke")
     await _pass_over_body(request, response)
     return response
 

@@ -171,9 +171,17 @@ class Writer(_Descriptor):
         self.close()
 
     def write(self, chunks: Sequence[Chunk], offset: int) -> None:
-        """Write *chunks* one behind the other from *offset* on."""
+        """Write *chunks* one behind the other from *offset* on; errors name the file."""
         if self.fd < 0:
             self.open()
+        try:
+            self._write(chunks, offset)
+        except OSError as error:
+            if error.filename is None:
+                error.filename = str(self._path)
+            raise
+
+    def _write(self, chunks: Sequence[Chunk], offset: int) -> None:
         if self._regular:
             write_at(self.fd, chunks, offset)
             return
