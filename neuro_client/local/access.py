@@ -38,6 +38,17 @@ def rank(action: str) -> int:
     return ACTIONS.index(action)
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a text can name a user, or a role with its parts between slashes.
+
+    The parts become folders and parts of URIs; dots would lead out of the homes they are put into.
+    """
+    return all(
+        part and part.isprintable() and ":" not in part and not part.startswith((".", "~"))
+        for part in text.split("/")
+    )
+
+
 def key_of(uri: URL) -> Key:
     """Split a URI into scheme, host and path components, decoded."""
     return (uri.scheme, uri.host or "", *(part for part in uri.path.split("/") if part))

@@ -145,6 +145,7 @@ class Faults:
         self, request: web.Request, handler: Callable[[web.Request], Any]
     ) -> web.StreamResponse:
         """Apply what is planned to one request, and record it."""
+        _mend(request)
         if not self._plan and not self._interceptions:
             response: web.StreamResponse = await handler(request)
             return response
@@ -205,6 +206,13 @@ def cut_connection(request: web.Request, after: int) -> None:
         protocol.transport = _CutTransport(protocol.transport, after)  # type: ignore[assignment]
 
 
+def _mend(request: web.Request) -> None:
+    """Take back a cut that an earlier answer on this connection was too short for."""
+    transport: object = request.protocol.transport
+    if isinstance(transport, _CutTransport):
+        request.protocol.transport = transport.whole
+
+
 def _hang_up(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
@@ -214,6 +222,7 @@ class _CutTransport:
     """Be a transport that closes after so many bytes of an answer's body."""
 
     def __init__(self, transport: asyncio.Transport, after: int) -> None:
+        self.whole = transport
         self._transport = transport
         self._left = after
         self._head: bytes | None = b""

@@ -9,16 +9,16 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from aiohttp import web
 from yarl import URL
 
 from .access import SCHEMA as ACCESS_SCHEMA
-from .access import Access
+from .access import Access, is_name
 from .app import build_app
 from .faults import Fault, Faults, Interception, Match
 from .files import default_data, read_json, write_private
@@ -28,6 +28,7 @@ from .services import SERVICES
 from .services.base import Quota, Service
 from .settings import ClusterSettings, PresetSettings, Settings
 from .state import State
+from .threads import taken
 from .tokens import SCHEMA as TOKEN_SCHEMA
 from .tokens import Tokens, signing_key
 
@@ -39,8 +40,6 @@ RUNNERS = ("process",)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHUTDOWN_TIME = 2.0
 _READ_BUFFER = 2**18
-
-T = TypeVar("T")
 
 
 class AlreadyRunningError(RuntimeError):
@@ -56,7 +55,7 @@ class LocalPlatform:
 
     Raises:
         AlreadyRunningError: another process serves the same data.
-        ValueError: an address other than loopback without leave and TLS files.
+        ValueError: an address other than loopback without leave and TLS files; a bad name.
     """
 
     def __init__(
@@ -83,6 +82,7 @@ class LocalPlatform:
             raise ValueError(f"There is no runner {runner!r}; use {', '.join(RUNNERS)}")
         self.data = default_data() if data is None else data.absolute()
         self.settings = Settings.build(clusters, orgs, presets, runner, token_lifetime)
+        self._check_username(username)
         self.username = username
         self.faults = Faults()
         self.jobs: Any = None
@@ -132,9 +132,7 @@ class LocalPlatform:
 
     async def add_user(self, name: str) -> str:
         """Add a user with a home on every cluster and return a token; known users get one too."""
-        orgs = {org for c in self.settings.clusters.values() for org in c.orgs}
-        if name in orgs or not name or "/" in name or name.startswith((".", "~")):
-            raise ValueError(f"{name!r} cannot be the name of a user here")
+        self._check_username(name)
         await self.access.add_user(name)
         await asyncio.to_thread(self._make_homes, name)
         return await self.tokens.issue(name)
@@ -182,7 +180,7 @@ class LocalPlatform:
             yield interception
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        stack.callback(os.close, await _taken(self._lock, os.close))
+        stack.callback(os.close, await taken(self._lock, os.close))
         key = await asyncio.to_thread(signing_key, self.data / "signing.key")
         services = [create(self) for create in SERVICES]
         schemas = [ACCESS_SCHEMA, TOKEN_SCHEMA, QUOTA_SCHEMA]
@@ -194,7 +192,7 @@ class LocalPlatform:
         await asyncio.to_thread(self._make_homes, self.username)
         await self.access.add_user(self.username)
         token = await self._first_token()
-        sockets = await _taken(lambda: self._bind(services), _close_all)
+        sockets = await taken(lambda: self._bind(services), _close_all)
         for name, bound in sockets.items():
             stack.callback(bound.close)
             scheme = "https" if self._tls else "http"
@@ -270,6 +268,11 @@ class LocalPlatform:
             self.storage_root(name).mkdir(0o700, parents=True, exist_ok=True)
         return handle
 
+    def _check_username(self, name: str) -> None:
+        orgs = {org for c in self.settings.clusters.values() for org in c.orgs}
+        if name in orgs or "/" in name or not is_name(name):
+            raise ValueError(f"{name!r} cannot be the name of a user here")
+
     def _make_homes(self, username: str) -> None:
         for cluster in self.settings.clusters.values():
             for org in cluster.orgs:
@@ -296,20 +299,6 @@ class LocalPlatform:
             numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
             write_private(path, json.dumps(numbers))
         return found
-
-
-async def _taken(take: Callable[[], T], give_back: Callable[[T], None]) -> T:
-    """Take something in a thread; when cancelled meanwhile, give it back before that goes on."""
-    work = asyncio.ensure_future(asyncio.to_thread(take))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        while not work.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([work])
-        if work.exception() is None:
-            give_back(work.result())
-        raise
 
 
 def _close_all(sockets: Mapping[str, socket.socket]) -> None:

@@ -47,6 +47,7 @@ class Tokens:
         self._state = state
         self._key = key
         self._cache: dict[str, tuple[str, float]] = {}
+        self._changes = 0
 
     async def issue(
         self, username: str, lifetime: float | None = None, resource: str | None = None
@@ -78,13 +79,15 @@ class Tokens:
         digest = hash_token(token)
         found = self._cache.get(digest)
         if found is None:
+            before = self._changes
             username = await self._username(token, digest, "access")
             if username is None:
                 return None
             found = username
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
-            self._cache[digest] = found
+            if before == self._changes:
+                self._cache[digest] = found
         username_, expires_at = found
         return Caller(username_, digest) if expires_at > time.time() else None
 
@@ -96,6 +99,7 @@ class Tokens:
     async def revoke_all(self, username: str) -> None:
         """Forget every token of a user."""
         await self._state.execute("DELETE FROM tokens WHERE username=?", (username,))
+        self._changes += 1
         self._cache.clear()
 
     async def _username(self, token: str, digest: str, kind: str) -> tuple[str, float] | None:

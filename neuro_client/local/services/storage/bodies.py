@@ -9,11 +9,13 @@ import asyncio
 import email.utils
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from ...threads import taken
 from .files import Root, write_all
 from .operations import RangeError, Span, read_span
 
@@ -27,7 +29,7 @@ async def receive_file(request: web.Request, root: Root, parts: Sequence[str]) -
         chunks = [chunk async for chunk in _body(request, length)]
         await _to_end(root.create, parts, b"".join(chunks))
         return
-    handle, draft = await asyncio.to_thread(root.open_draft)
+    handle, draft = await taken(root.open_draft, lambda found: _discard(*found))
     try:
         try:
             await _store(request, handle, 0, None)
@@ -43,7 +45,7 @@ async def receive_range(
     request: web.Request, root: Root, parts: Sequence[str], offset: int, length: int
 ) -> None:
     """Write at most ``length`` bytes of the body into an existing file, from ``offset``."""
-    handle = await asyncio.to_thread(root.open_for_write, parts)
+    handle = await taken(lambda: root.open_for_write(parts), os.close)
     try:
         await _store(request, handle, offset, length)
     finally:
@@ -78,9 +80,10 @@ async def _store(request: web.Request, handle: int, offset: int, limit: int | No
             await asyncio.shield(writing)
     except BaseException:
         await _drain(writing)
-        if limit is not None and pending:
+        if limit is not None and pending and not _failed(writing):
             # What arrived before a cut stays written (storage.md §5.3).
-            await _to_end(write_all, handle, pending, offset)
+            with suppress(OSError):
+                await _to_end(write_all, handle, pending, offset)
         raise
 
 
@@ -99,7 +102,9 @@ async def send_file(request: web.Request, root: Root, parts: Sequence[str]) -> w
     if request.method == "HEAD":
         return await _head(root, parts)
     wanted = request.headers.get("Range")
-    handle, status, small = await asyncio.to_thread(_open, root, parts, wanted is None)
+    handle, status, small = await taken(
+        lambda: _open(root, parts, wanted is None), lambda found: os.close(found[0])
+    )
     try:
         headers = _headers("FILE", status.st_size, status.st_mtime)
         if small is not None:
@@ -190,6 +195,15 @@ async def _to_end(function: Any, *arguments: Any) -> None:
     except asyncio.CancelledError:
         await _drain(work)
         raise
+
+
+def _failed(work: asyncio.Future[Any] | None) -> bool:
+    return work is not None and not work.cancelled() and work.exception() is not None
+
+
+def _discard(handle: int, draft: str) -> None:
+    os.close(handle)
+    os.unlink(draft)
 
 
 async def _drain(work: asyncio.Future[Any] | None) -> None:

@@ -86,7 +86,7 @@ class Root:
 
     def make_dirs(self, parts: Sequence[str]) -> None:
         """Make a folder and its parents; an existing folder is fine."""
-        os.makedirs(self.resolve(parts), exist_ok=True)
+        _make_dirs(self.resolve(parts))
 
     def rename(self, source: Sequence[str], target: Sequence[str]) -> None:
         """Move an entry, over another one where the system allows it."""
@@ -105,7 +105,7 @@ class Root:
         try:
             os.rename(draft, target)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            _make_dirs(os.path.dirname(target))
             os.rename(draft, target)
 
     def create(self, parts: Sequence[str], data: bytes) -> None:
@@ -123,14 +123,16 @@ class Root:
 
     def open_for_write(self, parts: Sequence[str]) -> int:
         """Open an existing file to change it."""
-        return os.open(self.resolve(parts), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return self._open(parts, os.O_WRONLY)[0]
 
     def open_for_read(self, parts: Sequence[str]) -> tuple[int, os.stat_result]:
         """Open a file; folders, links and special files are refused."""
+        return self._open(parts, os.O_RDONLY)
+
+    def _open(self, parts: Sequence[str], mode: int) -> tuple[int, os.stat_result]:
         path = self.resolve(parts)
-        # Without O_NONBLOCK a pipe would wait for its writer.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        handle = os.open(path, flags)
+        # Without O_NONBLOCK a pipe would wait for its other end.
+        handle = os.open(path, mode | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(handle)
             if stat.S_ISDIR(status.st_mode):
@@ -180,16 +182,46 @@ def write_all(handle: int, chunks: Sequence[bytes], offset: int) -> int:
     return offset
 
 
+def _make_dirs(path: str) -> None:
+    """Make a folder and its parents, however deep."""
+    missing = [path]
+    while not os.path.lexists(missing[-1]):
+        missing.append(os.path.dirname(missing[-1]))
+    for folder in reversed(missing):
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            # A file among the parents is told about by the next step.
+            if folder == path and not os.path.isdir(folder):
+                raise
+
+
 def _remove(path: str, name: str, is_dir: bool) -> Iterator[Removed]:
-    if is_dir:
-        with os.scandir(path) as entries:
-            children = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for child, child_is_dir in children:
-            yield from _remove(os.path.join(path, child), f"{name}/{child}", child_is_dir)
-        os.rmdir(path)
-    else:
+    """Remove an entry with all below it, however deep."""
+    if not is_dir:
         os.unlink(path)
-    yield Removed(name, is_dir)
+        yield Removed(name, False)
+        return
+    open_folders = [(path, name, _children(path))]
+    while open_folders:
+        path, name, children = open_folders[-1]
+        if not children:
+            os.rmdir(path)
+            open_folders.pop()
+            yield Removed(name, True)
+            continue
+        child, child_is_dir = children.pop()
+        below = os.path.join(path, child)
+        if child_is_dir:
+            open_folders.append((below, f"{name}/{child}", _children(below)))
+        else:
+            os.unlink(below)
+            yield Removed(f"{name}/{child}", False)
+
+
+def _children(path: str) -> list[tuple[str, bool]]:
+    with os.scandir(path) as entries:
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
 
 
 def _info(name: str, status: os.stat_result) -> FileInfo:

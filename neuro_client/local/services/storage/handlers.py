@@ -66,8 +66,8 @@ class Handlers:
         if cluster not in self._roots:
             raise web.HTTPNotFound(text=f"There is no cluster {cluster!r}")
         root = self._roots[cluster]
-        prefix = f"/api/v1/storage/{cluster}/"
-        parts = split_path(request.rel_url.raw_path[len(prefix) :])
+        # /api/v1/storage/{cluster}/{path}, where the cluster may be quoted too
+        parts = split_path(request.rel_url.raw_path.split("/", 5)[5])
         try:
             response: web.StreamResponse = await self._operations[operation](request, root, parts)
         except OSError as error:
@@ -161,14 +161,14 @@ class Handlers:
         await self._require(request, parts, "write")
         removed = root.remove(parts, recursive=recursive)
         lines = ({"path": item.path, "is_dir": item.is_dir} for item in removed)
-        first = await asyncio.to_thread(lambda: list(islice(lines, _BATCH)))
+        batches = _from_thread(lines)
         if not _wants_ndjson(request):
-            while first:
-                first = await asyncio.to_thread(lambda: list(islice(lines, _BATCH)))
+            async for _ in batches:
+                pass
             return web.Response(status=204)
-        if len(first) < _BATCH:
-            return web.Response(body=_encoded(first), headers={"Content-Type": NDJSON})
-        return await _stream_lines(request, _from_thread(first, lines))
+        # An error before the first line is an ordinary answer.
+        first = await anext(batches)
+        return await _stream_lines(request, _chained(first, batches))
 
 
 async def _stream_lines(
@@ -193,11 +193,33 @@ async def _batches(lines: Iterator[Any]) -> AsyncIterator[Sequence[Any]]:
         yield batch
 
 
-async def _from_thread(first: Sequence[Any], lines: Iterator[Any]) -> AsyncIterator[Sequence[Any]]:
-    batch: Sequence[Any] = first
-    while batch:
+async def _from_thread(lines: Iterator[Any]) -> AsyncIterator[Sequence[Any]]:
+    """Take lines in batches in a thread; an error comes after the lines before it."""
+    error: OSError | None = None
+    while error is None:
+        batch, error = await asyncio.to_thread(_some, lines)
+        if batch:
+            yield batch
+        elif error is None:
+            return
+    raise error
+
+
+def _some(lines: Iterator[Any]) -> tuple[Sequence[Any], OSError | None]:
+    taken: list[Any] = []
+    try:
+        taken.extend(islice(lines, _BATCH))
+    except OSError as error:
+        return taken, error
+    return taken, None
+
+
+async def _chained(
+    first: Sequence[Any], others: AsyncIterator[Sequence[Any]]
+) -> AsyncIterator[Sequence[Any]]:
+    yield first
+    async for batch in others:
         yield batch
-        batch = await asyncio.to_thread(lambda: list(islice(lines, _BATCH)))
 
 
 def _encoded(lines: Any) -> bytes:

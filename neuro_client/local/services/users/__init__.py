@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from yarl import URL
 
-from ...access import SCHEMES, key_of
+from ...access import SCHEMES, is_name, key_of
 from ...errors import not_allowed, refuse
 from ..base import Platform, Service
 
@@ -50,6 +50,8 @@ class _Handlers:
         if not isinstance(name, str) or not name:
             raise refuse(400, "The name of the role is missing")
         self._own(request, name)
+        if not is_name(name):
+            raise refuse(400, f"{name!r} cannot be the name of a role")
         if not await self._platform.access.add_user(name):
             raise refuse(400, f"There is a role {name!r} already")
         return web.json_response({"name": name}, status=201)
@@ -183,10 +185,19 @@ def _wanted(body: Any) -> Sequence[tuple[URL, str]]:
 
 
 def _uri(text: str) -> URL:
-    uri = URL(text)
+    uri = _parsed(text)
     if uri.scheme not in (*SCHEMES, "cluster", "role") or not uri.host:
         raise refuse(400, f"{text!r} is not the full URI of a resource")
     return uri
+
+
+def _parsed(text: str) -> URL:
+    try:
+        # What cannot be encoded would be left out, and so name more than was meant.
+        text.encode()
+        return URL(text)
+    except ValueError:
+        raise refuse(400, f"{text!r} is not a URI") from None
 
 
 def _filter(request: web.Request) -> Any:
@@ -194,7 +205,7 @@ def _filter(request: web.Request) -> Any:
     text = request.query.get("uri")
     if not text:
         return lambda uri: True
-    wanted = URL(text)
+    wanted = _parsed(text)
     if not wanted.host:
         return lambda uri: uri.scheme == wanted.scheme
     key = key_of(wanted)
