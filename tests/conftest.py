@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -56,3 +57,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames.insert(0, "no_task_left")
+
+
+EXPECTED_SKIPS = Path(__file__).parent / "expected_skips.txt"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Fail a run of CI that skips a test for a reason nobody has agreed to."""
+    agreed = {
+        line.strip()
+        for line in EXPECTED_SKIPS.read_text("utf-8").splitlines()
+        if line.strip() and not line.startswith("#")
+    }
+    skipped = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
+    reasons = {reason.removeprefix("Skipped: ") for reason in skipped}
+    for reason in sorted(reasons - agreed):
+        terminalreporter.write_line(f"not in {EXPECTED_SKIPS.name}: {reason}", red=True)
+        if os.environ.get("CI") and terminalreporter._session is not None:
+            terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED
