@@ -38,4 +38,4 @@ def test_help_is_what_the_reference_shows(command: str) -> None:
 
 def test_every_fragment_has_a_known_type() -> None:
     for path in (ROOT / "docs" / "changes").glob("*"):
-        assert re.fullmatch(r"[\w-]+\.(feature|bugfix|doc|removal|misc)\.rst", path.name), path
+        assert re.fullmatch(r"\+?[\w-]+\.(feature|bugfix|doc|removal|misc)\.rst", path.name), path
