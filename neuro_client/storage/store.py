@@ -1,4 +1,4 @@
-"""The storage of a cluster as an `ObjectStore` (storage.md §5, §13; DESIGN of transfers).
+"""The storage of a cluster as an `ObjectStore` (storage.md §5, §13).
 
 A large file is written under a hidden name beside its own and renamed when it is complete. Where
 the hidden name is refused, and to continue an existing file, it is written in place, in order.

@@ -1,6 +1,6 @@
 """Translate what came over the wire into one exception of ours; pure functions.
 
-Facts: config-and-auth.md §12, storage.md §8; the classes are DESIGN's tree in ``errors``.
+Facts: config-and-auth.md §12, storage.md §8; the classes are the tree of ``errors``.
 """
 
 from __future__ import annotations
