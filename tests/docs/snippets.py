@@ -15,6 +15,11 @@ _BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
 _CAPTION = re.compile(r"^:[a-z-]+:.*\n\n?", re.M)
 
 
+# What a page may hold that is not run: shown text, data, and directives of the documentation.
+SHOWN = re.compile(r"text|toml|\{(eval-rst|toctree|literalinclude)\}.*")
+RUN = {"python": "python", "console": "console", "{code-block} python": "test"}
+
+
 @attrs.frozen
 class Snippet:
     """Hold one block that is run; ``expected`` is the text block right behind it."""
@@ -37,9 +42,7 @@ def snippets_of(page: Path) -> list[Snippet]:
     blocks = list(_BLOCK.finditer(text))
     found = []
     for index, block in enumerate(blocks):
-        kind = {"python": "python", "console": "console", "{code-block} python": "test"}.get(
-            block["kind"].strip()
-        )
+        kind = RUN.get(block["kind"].strip())
         if kind is None:
             continue
         expected = None

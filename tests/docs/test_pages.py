@@ -6,15 +6,48 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
+import click
 import pytest
 
 import neuro_client
+from neuro_client.cli.main import cli
 
-from .snippets import ROOT
+from .snippets import PAGES, ROOT, RUN, SHOWN
 
 SHELL = (ROOT / "docs" / "reference" / "shell.md").read_text("utf-8")
 COMMANDS = re.findall(r"^## neuro-client(.*)$", SHELL, re.M)
+
+
+def _commands(command: click.Command, path: str = "") -> Iterator[str]:
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from _commands(found, f"{path} {name}")
+
+
+def test_the_reference_has_every_command() -> None:
+    assert sorted(COMMANDS) == sorted(_commands(cli))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_run_or_only_shown(page: Path) -> None:
+    """Hold the fences against the kinds there are, so that none is left out in silence."""
+    text = page.read_text("utf-8")
+    fences = re.findall(r"^[ >]*(?:`{3,}|~{3,}).*$", text, re.M)
+    assert len(fences) % 2 == 0
+    for opening, closing in zip(fences[::2], fences[1::2], strict=True):
+        kind = opening.removeprefix("```").strip()
+        assert kind in RUN or SHOWN.fullmatch(kind), f"{page}: {opening}"
+        assert closing == "```"
+    for table in re.findall(r"^```toml\n(.*?)^```$", text, re.M | re.S):
+        tomllib.loads(table)
 
 
 @pytest.mark.parametrize("name", [n for n in neuro_client.__all__ if n != "__version__"])

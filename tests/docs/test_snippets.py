@@ -84,7 +84,7 @@ async def test_python(page: Path, tmp_path: Path) -> None:
             for snippet in await asyncio.to_thread(snippets_of, page):
                 if snippet.kind != "python":
                     continue
-                if "asyncio.run(" in snippet.code:
+                if snippet.code.splitlines()[-1].startswith("asyncio.run("):
                     _check(snippet, await _run_program(snippet, folder, config))
                 else:
                     _check(snippet, await _run_fragment(snippet, names))
