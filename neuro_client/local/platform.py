@@ -164,14 +164,34 @@ class LocalPlatform:
         """Take the node of a preemptible job away; the job starts again."""
         await self.jobs.preempt(job_id)
 
-    def fault(self, match: Match, *, times: int | None = 1, **trouble: Any) -> Fault:
+    def fault(
+        self,
+        match: Match,
+        *,
+        times: int | None = 1,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+        delay: float = 0.0,
+        cut_after: int | None = None,
+        refuse: bool = False,
+    ) -> Fault:
         """Plan trouble for the next ``times`` matching requests, for all if None.
 
         ``match`` is ``"METHOD /part/of/path"``, a pattern or a function of the request. Trouble:
         ``status`` (with ``headers`` and ``body``), ``delay`` in seconds, ``cut_after`` bytes of the
         answer's body (0: the request is served, its answer lost), ``refuse`` (hang up unserved).
         """
-        return self.faults.add(match, times=times, **trouble)
+        return self.faults.add(
+            match,
+            times=times,
+            status=status,
+            headers=dict(headers or {}),
+            body=body,
+            delay=delay,
+            cut_after=cut_after,
+            refuse=refuse,
+        )
 
     @contextmanager
     def intercept(self) -> Iterator[Interception]:
