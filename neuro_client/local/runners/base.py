@@ -80,8 +80,11 @@ class Runner(Protocol):
         """Raise `RunnerError` if this machine can never run ``spec``; blocking."""
         ...
 
-    async def start(self, spec: RunSpec) -> None:
-        """Start a run; raises `RunnerError` and leaves nothing behind if that fails."""
+    async def start(self, spec: RunSpec) -> float:
+        """Start a run and tell when its command began, in epoch seconds.
+
+        Raises `RunnerError` and leaves nothing behind if that fails.
+        """
         ...
 
     async def wait(self, job_id: str, run: int) -> Exit:

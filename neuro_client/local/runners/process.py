@@ -84,8 +84,8 @@ class ProcessRunner:
         """Give the file of stamped output."""
         return self._run(job_id, run) / "log"
 
-    async def start(self, spec: RunSpec) -> None:
-        """Start the supervisor and wait until it has started the command."""
+    async def start(self, spec: RunSpec) -> float:
+        """Start the supervisor, wait until it has started the command, and tell when it did."""
         if not spec.argv:
             raise RunnerError(
                 "the process runner does not use the image, so the job needs a command"
@@ -95,6 +95,8 @@ class ProcessRunner:
             self._children[key] = await _whole(lambda: self._launch(spec))
         except OSError as error:
             raise RunnerError(f"cannot start the job: {error}") from error
+        found = await asyncio.to_thread(_read_json, self._run(*key) / "pids.json")
+        return time.time() if found is None else float(found["started_at"])
 
     async def wait(self, job_id: str, run: int) -> Exit:
         """Wait for the supervisor to end, then read what it left."""

@@ -329,6 +329,7 @@ def main(folder: str) -> None:
     with open(os.path.join(folder, "spec.json")) as file:
         spec = json.load(file)
     log = os.open(os.path.join(folder, "log"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    started_at = time.time()  # before the command, so that no moment of its run goes uncounted
     child_pid, readers, failure = spawn(spec)
     pid = os.getpid()
     write_json(
@@ -336,7 +337,7 @@ def main(folder: str) -> None:
         {
             "supervisor": [pid, start_time(pid)],
             "command": [child_pid, start_time(child_pid)],
-            "started_at": time.time(),
+            "started_at": started_at,
         },
     )
     with contextlib.suppress(BrokenPipeError):  # a platform that died meanwhile finds us again

@@ -319,8 +319,8 @@ class JobControl:
             grace=self.timing.grace,
             secrets=secrets,
         )
-        await self.runner.start(spec)
-        run.since = time.time()
+        started = await self.runner.start(spec)
+        run.since = max(started, self._jobs[job_id].current.time)
         if run.stopping or self._jobs[job_id].finished:
             await self.runner.stop(job_id, run.number)
             return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from yarl import URL
 
 from ...errors import unauthorized
@@ -15,6 +16,7 @@ MIB = 2**20
 # Where the command line waits for the browser to come back (config-and-auth.md §3.1).
 CALLBACK_PORTS = (54540, 54541, 54542)
 CLIENT_ID = "local-cli"
+_PLAIN_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 
 
 def callback_urls() -> list[str]:
@@ -52,14 +54,14 @@ class _Handlers:
 
     async def config(self, request: web.Request) -> web.Response:
         """Answer everybody with the way to log in, users with their clusters too."""
-        root = self._platform.url
+        root = self._root(request)
         answer: dict[str, Any] = {
             "authorized": False,
             "auth_url": str(root / "auth/authorize"),
             "token_url": str(root / "auth/token"),
             "logout_url": str(root / "auth/logout"),
             "client_id": CLIENT_ID,
-            "audience": str(root),
+            "audience": str(self._platform.url),
             "callback_urls": callback_urls(),
             "headless_callback_url": str(root / "auth/code"),
         }
@@ -67,7 +69,8 @@ class _Handlers:
             answer["authorized"] = True
             answer["admin_url"] = str(root / "apis/admin/v1")
             answer["clusters"] = [
-                self._cluster(cluster) for cluster in self._platform.settings.clusters.values()
+                self._cluster(cluster, root)
+                for cluster in self._platform.settings.clusters.values()
             ]
         return web.json_response(answer)
 
@@ -77,8 +80,18 @@ class _Handlers:
             raise unauthorized()
         return web.Response(text="OK")
 
-    def _cluster(self, cluster: ClusterSettings) -> dict[str, Any]:
-        root, api = self._platform.url, self._platform.api_url
+    def _root(self, request: web.Request) -> URL:
+        """Return the address that the caller reached us by, which may be a proxy's."""
+        host = request.headers.get(hdrs.HOST, "")
+        if not _PLAIN_HOST.fullmatch(host):
+            return self._platform.url
+        try:
+            return URL(f"{self._platform.url.scheme}://{host}")
+        except ValueError:
+            return self._platform.url
+
+    def _cluster(self, cluster: ClusterSettings, root: URL) -> dict[str, Any]:
+        api = root / "api/v1"
         return {
             "name": cluster.name,
             "orgs": list(cluster.orgs),
