@@ -24,7 +24,7 @@ from .transfer import (
     local_side,
     resync_between,
 )
-from .transfer.mover import retrying
+from .transfer.flow import retrying
 from .transfer.places import absolute
 
 Opener = Callable[[URL], Awaitable[Side]]

@@ -47,6 +47,7 @@ class Fault:
     refuse: bool = False
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: str | None = None
+    skip: int = 0
     hits: int = 0
     _plan: list[Fault] = attrs.field(factory=list, repr=False)
 
@@ -54,6 +55,11 @@ class Fault:
         """Make no more trouble."""
         if self in self._plan:
             self._plan.remove(self)
+
+    def is_due(self) -> bool:
+        """Let the first matching requests through, each call counts one."""
+        self.skip -= 1
+        return self.skip < 0
 
     def take(self) -> None:
         """Count a request, the last one ends the fault."""
@@ -167,7 +173,7 @@ class Faults:
             planned = interception.response_for(request)
             if planned is not None:
                 return planned
-        fault = next((fault for fault in self._plan if fault.matches(request)), None)
+        fault = next((f for f in self._plan if f.matches(request) and f.is_due()), None)
         if fault is None:
             plain: web.StreamResponse = await handler(request)
             return plain

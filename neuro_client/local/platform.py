@@ -169,6 +169,7 @@ class LocalPlatform:
         match: Match,
         *,
         times: int | None = 1,
+        skip: int = 0,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         body: str | None = None,
@@ -176,7 +177,7 @@ class LocalPlatform:
         cut_after: int | None = None,
         refuse: bool = False,
     ) -> Fault:
-        """Plan trouble for the next ``times`` matching requests, for all if None.
+        """Plan trouble for the next ``times`` matching requests after ``skip``, for all if None.
 
         ``match`` is ``"METHOD /part/of/path"``, a pattern or a function of the request. Trouble:
         ``status`` (with ``headers`` and ``body``), ``delay`` in seconds, ``cut_after`` bytes of the
@@ -185,6 +186,7 @@ class LocalPlatform:
         return self.faults.add(
             match,
             times=times,
+            skip=skip,
             status=status,
             headers=dict(headers or {}),
             body=body,

@@ -25,6 +25,7 @@ from ..transfer import (
     AsyncFilterFunc,
     Side,
     TransferOptions,
+    TransferResult,
 )
 from ..transport import Transport
 from ..uris import storage_path
@@ -216,7 +217,7 @@ class Storage:
         continue_: bool = False,
         progress: AbstractFileProgress | None = None,
         options: TransferOptions | None = None,
-    ) -> None:
+    ) -> TransferResult:
         """Upload a file to exactly *dst*; the rules of skipping are those of storage.md §12.
 
         Raises:
@@ -226,7 +227,7 @@ class Storage:
             SourceChangedError: *src* changed while it was read; *dst* is what it was.
         """
         service, path = self._locate(dst)
-        await transfers.upload_file(
+        return await transfers.upload_file(
             service, src, path, _options(update, continue_, options), progress
         )
 
@@ -241,7 +242,7 @@ class Storage:
         ignore_file_names: AbstractSet[str] = frozenset(),
         progress: AbstractRecursiveFileProgress | None = None,
         options: TransferOptions | None = None,
-    ) -> None:
+    ) -> TransferResult:
         """Upload a directory and all below it into *dst*.
 
         *filter* gets paths relative to *src*, directories with a trailing slash. Files named in
@@ -253,7 +254,9 @@ class Storage:
         """
         service, path = self._locate(dst)
         limits = _options(update, continue_, options)
-        await transfers.upload_dir(service, src, path, limits, filter, ignore_file_names, progress)
+        return await transfers.upload_dir(
+            service, src, path, limits, filter, ignore_file_names, progress
+        )
 
     async def download_file(
         self,
@@ -264,7 +267,7 @@ class Storage:
         continue_: bool = False,
         progress: AbstractFileProgress | None = None,
         options: TransferOptions | None = None,
-    ) -> None:
+    ) -> TransferResult:
         """Download a file to exactly *dst*, whose directory must exist.
 
         Raises:
@@ -272,7 +275,7 @@ class Storage:
             IsADirectoryError: *src* is not a file, or *dst* is a directory.
         """
         service, path = self._locate(src)
-        await transfers.download_file(
+        return await transfers.download_file(
             service, path, dst, _options(update, continue_, options), progress
         )
 
@@ -286,7 +289,7 @@ class Storage:
         filter: AsyncFilterFunc | None = None,
         progress: AbstractRecursiveFileProgress | None = None,
         options: TransferOptions | None = None,
-    ) -> None:
+    ) -> TransferResult:
         """Download a directory and all below it into *dst*, which is made with its parents.
 
         Raises:
@@ -295,7 +298,7 @@ class Storage:
         """
         service, path = self._locate(src)
         limits = _options(update, continue_, options)
-        await transfers.download_dir(service, path, dst, limits, filter, progress)
+        return await transfers.download_dir(service, path, dst, limits, filter, progress)
 
     async def side(self, uri: URL) -> Side:
         """Make a URI an end of a transfer, for ``copy`` between stores."""

@@ -45,6 +45,11 @@ class StorageService:
         more = "".join(f"&{name}={quote(value, safe='/')}" for name, value in query.items())
         return URL(f"{self._base}/{place}?op={op}{more}", encoded=True)
 
+    @property
+    def place(self) -> str:
+        """Name this storage, whatever the login and the cluster are called."""
+        return self._base
+
     def uri(self, path: str) -> URL:
         """Return the long URI of a path."""
         return under(self.root, path.strip("/"))

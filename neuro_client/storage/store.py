@@ -23,7 +23,8 @@ from ..errors import (
 )
 from ..retry import is_transient
 from ..transfer import Body, Capabilities, Chunk, Entry, EntryKind, Part, Upload
-from ..transfer.files import temporary
+from ..transfer.drafts import temporary
+from ..transfer.store import Announce
 from ..transport import Answer
 from .models import FileStatus, FileStatusType
 from .service import StorageService
@@ -109,13 +110,17 @@ class StorageStore:
         """Write a whole file in one request; its parents are made by the server."""
         await self._service.create(key, body, once=True)
 
-    async def begin(self, key: str, size: int, *, keep: int = 0) -> Upload:
+    async def begin(
+        self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
+    ) -> Upload:
         """Open a hidden file beside the final one, or the final one itself."""
         if keep:
             return Upload(key, "", size, serial=True, state={"exists": 1})
         parent, _, name = key.rpartition("/")
         draft = f"{parent}/" if parent else ""
         draft += temporary(name)
+        if announce is not None:
+            await announce(Upload(key, draft, size))
         try:
             # Waited for even when cancelled: what is on its way to the server must have arrived
             # before it can be removed.
@@ -136,9 +141,10 @@ class StorageStore:
             await self._service.write(path, body.open, offset, body.size, once=True)
         return Part(number, offset, body.size)
 
-    async def parts(self, upload: Upload) -> Sequence[Part]:
-        """Return nothing: the service does not tell which bytes were written."""
-        return ()
+    async def parts(self, upload: Upload, known: Sequence[Part] = ()) -> Sequence[Part]:
+        """Confirm what lies within the hidden file; the service does not tell what was written."""
+        status = await self._service.stat(upload.id, once=True)
+        return [part for part in known if part.offset + part.size <= status.size]
 
     async def complete(self, upload: Upload, parts: Sequence[Part]) -> None:
         """Check the length and give the file its final name."""

@@ -46,7 +46,8 @@ def remote_side(service: StorageService, path: str) -> Side:
     def url(below: str) -> URL:
         return under(base, below)
 
-    return Side(StorageStore(service), path, url, url, lambda: service.skew.bounds)
+    store = StorageStore(service)
+    return Side(store, path, url, url, lambda: service.skew.bounds, place=service.place)
 
 
 def _not_directory(what: object) -> NotADirectoryError:

@@ -237,12 +237,39 @@ async def check_abort(store: ObjectStore) -> None:
 
 
 async def check_known_parts(store: ObjectStore) -> None:
-    """The parts a store reports are parts it got."""
+    """The parts a store reports are parts it got; an upload that is gone has none."""
     data = _content(max(300_001, 2 * store.capabilities.min_part + 1))
     upload, plan = await _begin(store, "big", data)
+    if upload.serial:
+        await store.abort(upload)
+        return
     sent = await _put(store, upload, plan[0], data)
-    known = list(await store.parts(upload))
-    _expect(known in ([], [sent]), f"parts must tell {sent} or nothing, not {known}")
+    never = plan[-1]
+    found = list(await store.parts(upload, [sent, never]))
+    _expect(found == [sent], f"parts must tell {sent} only, not {found}")
+    rest = [await _put(store, upload, part, data) for part in plan[1:]]
+    await store.complete(upload, [*found, *rest])
+    _expect(await read(store, "big") == data, "an upload must go on with the parts it has")
+    upload, plan = await _begin(store, "big", data)
+    await store.abort(upload)
+    await _missing(store.parts(upload, [sent]), "parts")
+
+
+async def check_announce(store: ObjectStore) -> None:
+    """A store that names uploads itself tells the name before it makes anything."""
+    told: list[Upload] = []
+
+    async def announce(upload: Upload) -> None:
+        told.append(upload)
+        raise InterruptedError("stop here")
+
+    try:
+        upload = await store.begin("dir/big", 300_001, announce=announce)
+    except InterruptedError:
+        await store.abort(told[0])
+        found = [entry.key for entry in await entries(store, "", recursive=True) if entry.is_file]
+        _expect(not found, f"announce must come before anything is made, there is {found}")
+        return
     await store.abort(upload)
 
 
@@ -290,6 +317,7 @@ CHECKS: tuple[Check, ...] = (
     check_part_again,
     check_abort,
     check_known_parts,
+    check_announce,
     check_incomplete,
     check_keep,
 )

@@ -15,6 +15,8 @@ import attrs
 
 from ..concurrency import first_failure
 from ..errors import TransferError
+from .flow import End
+from .journal import Journal
 from .models import (
     MISSING,
     AbstractFileProgress,
@@ -24,10 +26,11 @@ from .models import (
     TransferOptions,
     TransferResult,
 )
-from .mover import Mover, Tuner, retrying
+from .mover import Mover
 from .plan import Resync, Skew, check_name, clashes, slack
 from .progress import FileReport, Reporter
 from .store import FoldsNames, ObjectStore
+from .sweep import sweep
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -45,7 +48,8 @@ class Side:
     """Name one end of a transfer: a place in a store, and how it is called in progress events.
 
     ``url`` and ``dir_url`` get the path relative to ``key``, "" for ``key`` itself. ``skew`` tells
-    the bounds of the store's clock, None if it is the local one.
+    the bounds of the store's clock, None if it is the local one. ``place`` names what the keys of
+    the store belong to, whoever opens it; without it the transfer keeps no journal.
     """
 
     store: ObjectStore
@@ -53,6 +57,7 @@ class Side:
     url: Callable[[str], URL]
     dir_url: Callable[[str], URL]
     skew: Callable[[], Skew] | None = None
+    place: str = ""
 
     def at(self, path: str) -> str:
         """Return the key of the relative *path*."""
@@ -102,13 +107,13 @@ class _Transfer:
         reporter: Reporter | None,
     ) -> None:
         clock = asyncio.get_running_loop().time
-        tuner = Tuner(options.parts, clock)
         self.source = source
         self.target = target
         self.options = options
         self.resync = resync
         self.reporter = reporter
-        self.mover = Mover(source.store, target.store, options, tuner)
+        self._journal = _journal(source, target) if options.resume else None
+        self.mover = Mover(source.store, target.store, options, self._journal, clock)
         self.files = self.bytes = self.skipped = 0
         self.failures: list[tuple[str, Exception]] = []
         self._clock = clock
@@ -130,8 +135,25 @@ class _Transfer:
             raise error
         self.failures.append((path, error))
 
-    def result(self) -> TransferResult:
-        """Return the counts; raise `TransferError` if something failed."""
+    async def finish(self) -> TransferResult:
+        """Return the counts and tidy up; raise `TransferError` if something failed."""
+        result = self._result()
+        if self._journal is not None and self._journal.used:
+            await sweep(self._journal, self.target.store, self._store)
+        return result
+
+    async def close(self) -> None:
+        """Release the journal; what is unfinished stays in it."""
+        if self._journal is not None:
+            await self._journal.close()
+
+    def _store(self, place: str) -> ObjectStore | None:
+        for side in (self.target, self.source):
+            if side.place == place:
+                return side.store
+        return None
+
+    def _result(self) -> TransferResult:
         if self.failures:
             path, first = self.failures[0]
             raise TransferError(
@@ -141,6 +163,13 @@ class _Transfer:
             )
         seconds = self._clock() - self._started
         return TransferResult(self.files, self.bytes, self.skipped, len(self.failures), seconds)
+
+
+def _journal(source: Side, target: Side) -> Journal | None:
+    """Make the journal of a transfer between two places that have names."""
+    if not (source.place and target.place):
+        return None
+    return Journal("\n".join((source.place, source.key, target.place, target.key)), target.place)
 
 
 class _Tree:
@@ -194,7 +223,7 @@ class _Tree:
         existing = await self._prepare(directory)
         self._tell("enter", directory.path)
         source = self._transfer.source
-        entries = await self._list(source, directory.path)
+        entries = await _list(self._transfer.mover.source, source.at(directory.path))
         chosen = await self._choose(directory, entries)
         del entries
         for entry in chosen:
@@ -219,20 +248,13 @@ class _Tree:
         target = self._transfer.target
         if directory.compare:
             try:
-                entries = await self._list(target, directory.path)
+                entries = await _list(self._transfer.mover.target, target.at(directory.path))
                 return {entry.name: entry for entry in entries if entry.is_file}
             except MISSING:
                 directory.compare = False  # nothing to compare with, nor below
         key = target.at(directory.path)
-        await retrying(self._options.retry, lambda: target.store.make_dir(key))
+        await self._transfer.mover.target.call(lambda: target.store.make_dir(key))
         return {}
-
-    async def _list(self, side: Side, path: str) -> list[Entry]:
-        async def attempt() -> list[Entry]:
-            async with side.store.list(side.at(path)) as listing:
-                return [entry async for entry in listing]
-
-        return await retrying(self._options.retry, attempt)
 
     async def _choose(self, directory: _Directory, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries to move; report those that cannot be."""
@@ -288,6 +310,14 @@ class _Tree:
             reporter.fail(src, dst, f"cannot copy {str(src)!r}: {reason}")
 
 
+async def _list(end: End, key: str) -> list[Entry]:
+    async def attempt() -> list[Entry]:
+        async with end.store.list(key) as listing:
+            return [entry async for entry in listing]
+
+    return await end.call(attempt)
+
+
 def _below(directory: _Directory, entry: Entry) -> str:
     return f"{directory.path}/{entry.name}" if directory.path else entry.name
 
@@ -308,14 +338,17 @@ async def copy_file(
         rules = resync or Resync()
         transfer = _Transfer(source, target, options or TransferOptions(), rules, reporter)
         start = rules.start(entry, existing)
-        if start is None:
-            transfer.skipped += 1
-        else:
-            try:
-                await transfer.move(entry, "", start)
-            except Exception as error:
-                transfer.failed(entry.key, error)
-        return transfer.result()
+        try:
+            if start is None:
+                transfer.skipped += 1
+            else:
+                try:
+                    await transfer.move(entry, "", start)
+                except Exception as error:
+                    transfer.failed(entry.key, error)
+            return await transfer.finish()
+        finally:
+            await transfer.close()
 
     return await _reported(work, progress)
 
@@ -336,8 +369,11 @@ async def copy_tree(
         transfer = _Transfer(
             source, target, options or TransferOptions(), resync or Resync(), reporter
         )
-        await _Tree(transfer, accept, narrow).run()
-        return transfer.result()
+        try:
+            await _Tree(transfer, accept, narrow).run()
+            return await transfer.finish()
+        finally:
+            await transfer.close()
 
     return await _reported(work, progress)
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import stat
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from ..errors import SourceChangedError
 from .models import SLICE, Entry, EntryKind
 from .store import Chunk
 
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_MAX_NAME = 255
+BINARY = getattr(os, "OBINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _MAX_VECTOR = 512
 _seeking = threading.Lock()
 
@@ -25,14 +24,6 @@ _seeking = threading.Lock()
 def version_of(found: os.stat_result) -> str:
     """Return what identifies the content of a file: inode, size and time."""
     return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}"
-
-
-def temporary(name: str) -> str:
-    """Return a new hidden name under which *name* is written, within the limit of 255 bytes."""
-    tag = f"{random.getrandbits(32):08x}"  # it must be rare, not secret: creating is exclusive
-    room = _MAX_NAME - len(f"..{tag}.part")
-    short = name.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore")
-    return f".{short}.{tag}.part"
 
 
 def describe(path: Path, key: str) -> Entry:
@@ -120,7 +111,7 @@ class Reader(_Descriptor):
         return data
 
     def _open(self) -> None:
-        self.fd = os.open(self._path, os.O_RDONLY | _BINARY)
+        self.fd = os.open(self._path, os.O_RDONLY | BINARY)
         found = os.fstat(self.fd)
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
@@ -146,7 +137,7 @@ class Writer(_Descriptor):
 
     def __init__(self, path: Path, *, create: bool, mode: int | None = None) -> None:
         self._path = path
-        self._flags = os.O_WRONLY | _BINARY | (os.O_CREAT | os.O_EXCL if create else 0)
+        self._flags = os.O_WRONLY | BINARY | (os.O_CREAT | os.O_EXCL if create else 0)
         self._mode = mode
         self._regular = True
 
@@ -155,10 +146,13 @@ class Writer(_Descriptor):
         self.fd = os.open(self._path, self._flags, 0o666)
         if not self._flags & os.O_CREAT:
             self._regular = stat.S_ISREG(os.fstat(self.fd).st_mode)
+        self._set_mode()
+
+    def _set_mode(self) -> None:
         if self._mode is not None and sys.platform != "win32":
             os.fchmod(self.fd, stat.S_IMODE(self._mode))
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         self.open()
         return self
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ..concurrency import finish, run_blocking, scoped_iterator
 from ..errors import TransferError
-from .files import Reader, Writer, describe, scan, temporary
+from .drafts import Draft, temporary
+from .files import Reader, Writer, describe, scan
 from .models import SLICE, Entry, Part, Upload
 from .plan import check_name, check_windows_name
-from .store import Body, Capabilities, Chunk
+from .store import Announce, Body, Capabilities, Chunk
 
 _check = check_windows_name if sys.platform == "win32" else check_name
 
@@ -106,19 +107,17 @@ class LocalStore:
             with Writer(path, create=False) as writer:
                 writer.write([body], 0)
             return
-        draft = path.with_name(temporary(path.name))
-        try:
-            with Writer(draft, create=True, mode=mode) as writer:
-                writer.write([body], 0)
-            os.replace(draft, path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        with Draft(path, mode) as draft:
+            draft.publish(body)
 
-    async def begin(self, key: str, size: int, *, keep: int = 0) -> Upload:
+    async def begin(
+        self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
+    ) -> Upload:
         """Open a file beside the final name, or the file itself to go on with it."""
         path = self.path(key)
         draft = path.with_name(temporary(path.name))
+        if announce is not None and not keep:
+            await announce(Upload(key, draft.name, size))
         try:
             return await run_blocking(self._begin, path, draft, key, size, keep)
         except BaseException:
@@ -159,9 +158,10 @@ class LocalStore:
             writer.close()
         return Part(number, offset, position + size - offset)
 
-    async def parts(self, upload: Upload) -> Sequence[Part]:
-        """Return nothing: a file does not tell which of its bytes were written."""
-        return ()
+    async def parts(self, upload: Upload, known: Sequence[Part] = ()) -> Sequence[Part]:
+        """Confirm what lies within the file, which does not tell which bytes were written."""
+        found = await run_blocking(os.stat, self._draft(upload))
+        return [part for part in known if part.offset + part.size <= found.st_size]
 
     async def complete(self, upload: Upload, parts: Sequence[Part]) -> None:
         """Check the length and give the file its final name."""

@@ -11,7 +11,7 @@ import attrs
 from ..concurrency import scoped_iterator
 from ..errors import SourceChangedError
 from .models import Entry, EntryKind, Part, Upload
-from .store import Body, Capabilities, Chunk
+from .store import Announce, Body, Capabilities, Chunk
 
 _CHUNK = 64 * 1024
 
@@ -93,11 +93,15 @@ class MemoryStore:
         await self.make_dir(key.rpartition("/")[0])
         self.objects[key] = _Object(bytes(body), time.time(), f"v{next(self._numbers)}")
 
-    async def begin(self, key: str, size: int, *, keep: int = 0) -> Upload:
+    async def begin(
+        self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
+    ) -> Upload:
         """Open an object for writing in parts."""
         if key in self.dirs:
             raise IsADirectoryError(f"{key!r} is a directory")
         upload = Upload(key, f"u{next(self._numbers)}", size, serial=bool(keep))
+        if announce is not None and not keep:
+            await announce(upload)
         self.uploads[upload.id] = {}
         if keep:
             data = self._object(key).data[:keep]
@@ -111,9 +115,11 @@ class MemoryStore:
         self.uploads[upload.id][number] = (part, data)
         return part
 
-    async def parts(self, upload: Upload) -> Sequence[Part]:
+    async def parts(self, upload: Upload, known: Sequence[Part] = ()) -> Sequence[Part]:
         """Tell which parts have arrived."""
-        stored = self.uploads.get(upload.id, {})
+        if upload.id not in self.uploads:
+            raise FileNotFoundError(f"there is no unfinished upload {upload.id!r}")
+        stored = self.uploads[upload.id]
         return [stored[number][0] for number in sorted(stored) if number]
 
     async def complete(self, upload: Upload, parts: Sequence[Part]) -> None:

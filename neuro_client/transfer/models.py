@@ -6,7 +6,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -124,21 +124,14 @@ class Upload:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Upload:
-        """Read what `to_json` returned; raise `TypeError` when it is something else."""
-        return cls(**data)  # type: ignore[arg-type]
-
-
-class Journal(Protocol):
-    """Remember unfinished uploads, so that a later run sends only what is missing."""
-
-    async def find(self, source: Entry, key: str) -> tuple[Upload, int] | None:
-        """Return the unfinished upload of *source* to *key* and its part size."""
-
-    async def opened(self, source: Entry, upload: Upload, part_size: int) -> None:
-        """Remember *upload* before its first part is sent."""
-
-    async def closed(self, source: Entry, upload: Upload) -> None:
-        """Forget *upload*: it was completed, or is of no use any more."""
+        """Read what `to_json` returned; raise `TypeError` or `KeyError` for something else."""
+        key, id, size = data["key"], data["id"], data["size"]
+        serial, state = data["serial"], data["state"]
+        if not (isinstance(key, str) and isinstance(id, str) and isinstance(size, int)):
+            raise TypeError("not an upload")
+        if not (isinstance(serial, bool) and isinstance(state, Mapping)):
+            raise TypeError("not an upload")
+        return cls(key, id, size, serial, MappingProxyType(dict(state)))
 
 
 @attrs.frozen
@@ -149,7 +142,8 @@ class TransferOptions:
     the bytes buffered at a time, ``files`` the files and ``parts`` the parts of one file that are
     on their way. With ``on_error="continue"`` a failed file does not end the transfer; all
     failures are then reported in one `TransferError`. ``update`` and ``continue_`` are the rules
-    of storage.md §12.
+    of storage.md §12. With ``resume`` a journal of the large files is kept, so that the same
+    transfer goes on after a kill or a long outage; a cancelled one removes what it has begun.
     """
 
     part_size: int = attrs.field(default=8 * MiB, validator=attrs.validators.ge(1))
@@ -162,7 +156,7 @@ class TransferOptions:
     update: bool = False
     continue_: bool = False
     retry: RetryPolicy = attrs.field(factory=lambda: RetryPolicy(attempts=10, base=0.2, cap=2.0))
-    journal: Journal | None = None
+    resume: bool = True
 
 
 @attrs.frozen

@@ -2,190 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from types import AsyncGeneratorType
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
 
 from ..concurrency import ByteBudget, finish, first_failure
-from ..errors import SourceChangedError
-from ..retry import RetryPolicy, is_transient
+from ..retry import is_transient
+from .flow import End, Flow
+from .journal import Journal
 from .models import MISSING, SLICE, Entry, Part, Plan, TransferOptions, Upload
+from .pace import Pace, Tuner
 from .plan import plan_parts
 from .progress import FileReport
-from .store import Body, Chunk, ObjectStore
-
-T = TypeVar("T")
+from .store import Body, ObjectStore
 
 _log = logging.getLogger(__name__)
 
 _ABORT_TIMEOUT = 10.0
-_GAIN = 1.1
-_WINDOW = 0.05
-
-
-async def retrying(policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
-    """Await what *call* returns, again after an error that may pass."""
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            return await call()
-        except Exception as error:
-            pause = policy.delay(attempt, error) if is_transient(error) else None
-            if pause is None:
-                raise
-        await asyncio.sleep(pause)
-
-
-class Tuner:
-    """Choose how many parts of a file are on their way: more while the throughput grows."""
-
-    def __init__(self, most: int, clock: Callable[[], float]) -> None:
-        self.limit = min(2, most)
-        self._most = most
-        self._clock = clock
-        self._best = 0.0
-        self._since = clock()
-        self._bytes = 0
-        self._parts = 0
-        self._settled = self.limit == most
-
-    def moved(self, size: int) -> None:
-        """Count a part that arrived."""
-        if self._settled:
-            return
-        self._bytes += size
-        self._parts += 1
-        elapsed = self._clock() - self._since
-        if self._parts < 2 * self.limit or elapsed < _WINDOW:
-            return
-        rate = self._bytes / elapsed
-        if rate < self._best * _GAIN:
-            self._settled = True
-            return
-        self._best = rate
-        self.limit = min(self._most, 2 * self.limit)
-        self._settled = self.limit == self._most
-        self._since += elapsed
-        self._bytes = self._parts = 0
-
-
-class _Flow:
-    """Read one range of the source; after a cut go on where it broke, for the same version."""
-
-    def __init__(
-        self, store: ObjectStore, entry: Entry, part: Part, retry: RetryPolicy, report: FileReport
-    ) -> None:
-        self._store = store
-        self._entry = entry
-        self._part = part
-        self._retry = retry
-        self._report = report
-        self._counted = 0
-        self._generator: AsyncGeneratorType[Chunk, None] | None = None
-        self.error: Exception | None = None
-
-    def open(self) -> AsyncGenerator[Chunk, None]:
-        """Start from the beginning of the range."""
-        self._rewind()
-        self._generator = cast("AsyncGeneratorType[Chunk, None]", self._chunks())
-        return self._generator
-
-    def _rewind(self) -> None:
-        self._report.advance(-self._counted)
-        self._counted = 0
-
-    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
-        attempt = 0
-        end = self._part.offset + self._part.size
-        while (position := self._part.offset + self._counted) < end or not self._part.size:
-            try:
-                async with self._store.get(
-                    self._entry.key, start=position, end=end, version=self._entry.version
-                ) as chunks:
-                    async for chunk in chunks:
-                        attempt = 0
-                        yield chunk
-                        self._counted += len(chunk)
-                        self._report.advance(len(chunk))
-                if self._part.offset + self._counted != end:
-                    raise SourceChangedError(
-                        f"{self._entry.key!r} ended at byte {self._part.offset + self._counted} "
-                        f"instead of {end}; it changed while it was read",
-                        entry=self._entry.key,
-                    )
-                return
-            except Exception as error:
-                attempt += 1
-                pause = self._retry.delay(attempt, error) if is_transient(error) else None
-                if pause is None:
-                    self.error = error
-                    raise
-            await asyncio.sleep(pause)
-
-    async def close(self) -> None:
-        """Close what `open` returned, also when its reader was cancelled a moment ago."""
-        if self._generator is not None:
-            generator, self._generator = self._generator, None
-            if generator.ag_frame is not None:
-                await finish(_close(generator))
-
-    async def deliver(self, send: Callable[[], Awaitable[T]]) -> T:
-        """Call *send*, which reads this flow, until it succeeds or there is no hope."""
-        attempt = 0
-        while True:
-            try:
-                return await send()
-            except Exception as error:
-                if self.error is not None and self.error is not error:
-                    raise self.error from self.error.__cause__
-                attempt += 1
-                hopeful = self.error is None and is_transient(error)
-                pause = self._retry.delay(attempt, error) if hopeful else None
-                if pause is None:
-                    raise
-                self._rewind()
-            finally:
-                await self.close()
-            await asyncio.sleep(pause)
-
-
-async def _close(generator: AsyncGeneratorType[Chunk, None]) -> None:
-    while generator.ag_running:  # noqa: ASYNC110 - its reader was cancelled and tells nobody
-        await asyncio.sleep(0.001)
-    await generator.aclose()
 
 
 class Mover:
     """Move files from one store to another within the limits of one transfer."""
 
     def __init__(
-        self, source: ObjectStore, target: ObjectStore, options: TransferOptions, tuner: Tuner
+        self,
+        source: ObjectStore,
+        target: ObjectStore,
+        options: TransferOptions,
+        journal: Journal | None,
+        clock: Callable[[], float],
     ) -> None:
-        self._source = source
-        self._target = target
+        patience = options.retry.max_retry_after
+        self.source = End(source, options.retry, Pace(patience, clock))
+        self.target = End(target, options.retry, Pace(patience, clock))
         self._options = options
         self._limits = target.capabilities
         self._budget = ByteBudget(options.budget)
-        self._tuner = tuner
+        self._tuner = Tuner(options.parts, clock)
+        self._journal = journal
+        self._interrupted = False
 
     async def move(self, entry: Entry, key: str, start: int, report: FileReport) -> None:
         """Write the content of *entry*, from byte *start* on, under *key* of the target."""
         if start:
             report.resume(start)
-        if not start and entry.size <= self._options.part_size:
-            await self._whole(entry, key, report)
-        else:
-            await self._parts(entry, key, start, report)
+        try:
+            if not start and entry.size <= self._options.part_size:
+                await self._whole(entry, key, report)
+            else:
+                await self._parts(entry, key, start, report)
+        except Exception as error:
+            if self._options.on_error == "raise" and is_transient(error):
+                self._interrupted = True  # the others, cancelled for this, keep what they have
+            raise
         report.complete()
 
-    def _retrying(self, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-        return retrying(self._options.retry, call)
-
-    def _flow(self, entry: Entry, part: Part, report: FileReport) -> _Flow:
-        return _Flow(self._source, entry, part, self._options.retry, report)
+    def _flow(self, entry: Entry, part: Part, report: FileReport) -> Flow:
+        return Flow(self.source, self.target, entry, part, report)
 
     async def _whole(self, entry: Entry, key: str, report: FileReport) -> None:
         flow = self._flow(entry, Part(1, 0, entry.size), report)
@@ -196,48 +68,66 @@ class Mover:
                 await flow.close()
             first = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             data = first if isinstance(first, bytes) else bytes(first)
-            await flow.deliver(lambda: self._target.put(key, data))
+            await flow.deliver(lambda: self.target.store.put(key, data))
 
     async def _parts(self, entry: Entry, key: str, start: int, report: FileReport) -> None:
         upload, plan, done = await self._begin(entry, key, start)
-        journal = self._options.journal
         try:
             report.advance(sum(part.size for part in done))
             parts = await self._send(entry, upload, plan, done, report)
-            await self._retrying(lambda: self._target.complete(upload, parts))
-        except BaseException:
-            if journal is None:
-                await self._abort(upload)
+            await self.target.call(lambda: self.target.store.complete(upload, parts))
+        except BaseException as error:
+            await self._leave(upload, error)
             raise
-        if journal is not None:
-            await finish(journal.closed(entry, upload))
+        if self._journal is not None:
+            await finish(self._journal.closed(upload))
 
     async def _begin(self, entry: Entry, key: str, start: int) -> tuple[Upload, Plan, list[Part]]:
-        """Open an upload, or find the one that an earlier run left."""
-        journal = self._options.journal
-        found = await journal.find(entry, key) if journal is not None and not start else None
-        if journal is not None and found is not None:
-            upload, part_size = found
-            plan = Plan(entry.size, part_size)
+        """Go on with the upload that an earlier run left, or open one."""
+        journal = self._journal
+        left = await journal.find(entry, key) if journal is not None and not start else None
+        if journal is not None and left is not None:
+            upload, known = left.upload, list(left.parts.values())
             try:
-                return upload, plan, list(await self._retrying(lambda: self._target.parts(upload)))
+                done = await self.target.call(lambda: self.target.store.parts(upload, known))
             except MISSING:
-                await journal.closed(entry, upload)
+                await journal.closed(upload)
+            else:
+                return upload, Plan(entry.size, left.part_size), list(done)
         plan = plan_parts(entry.size, self._options.part_size, self._limits, start)
-        upload = await self._retrying(lambda: self._target.begin(key, entry.size, keep=start))
-        if journal is not None:
-            try:
+
+        async def announce(upload: Upload) -> None:
+            if journal is not None:
                 await journal.opened(entry, upload, plan.part_size)
+
+        upload = await self.target.call(
+            lambda: self.target.store.begin(key, entry.size, keep=start, announce=announce)
+        )
+        if journal is not None and not start and not journal.keeps(upload):
+            try:
+                await announce(upload)
             except BaseException:
                 await self._abort(upload)
                 raise
         return upload, plan, []
 
-    async def _abort(self, upload: Upload) -> None:
+    async def _leave(self, upload: Upload, error: BaseException) -> None:
+        """Keep an upload that an outage ended and that can go on; remove any other."""
+        journal = self._journal
+        outage = self._interrupted or (isinstance(error, Exception) and is_transient(error))
+        if journal is not None and outage and journal.keeps(upload):
+            _log.info("kept what has arrived of %r; the same transfer goes on", upload.key)
+            return
+        if await self._abort(upload) and journal is not None:
+            await finish(journal.closed(upload))
+
+    async def _abort(self, upload: Upload) -> bool:
         try:
-            await finish(self._target.abort(upload), _ABORT_TIMEOUT)
+            await finish(self.target.store.abort(upload), _ABORT_TIMEOUT)
         except Exception as error:  # what made us abort matters more
             _log.warning("could not remove the unfinished copy of %r: %s", upload.key, error)
+            return False
+        return True
 
     async def _send(
         self,
@@ -255,7 +145,9 @@ class Mover:
         async def lane(remaining: Iterator[Part]) -> None:
             nonlocal lanes
             for part in remaining:
-                parts[part.number] = await self._part(entry, upload, part, report)
+                parts[part.number] = sent = await self._part(entry, upload, part, report)
+                if self._journal is not None:
+                    await self._journal.sent(upload, sent)
                 self._tuner.moved(part.size)
                 if not serial and lanes < self._tuner.limit:
                     lanes += 1
@@ -273,5 +165,5 @@ class Mover:
         held = part.size if self._limits.buffers_parts else min(part.size, SLICE)
         async with self._budget.hold(held):
             return await flow.deliver(
-                lambda: self._target.put_part(upload, part.number, part.offset, body)
+                lambda: self.target.store.put_part(upload, part.number, part.offset, body)
             )

@@ -11,6 +11,7 @@ from ..concurrency import run_blocking
 from ..uris import child, file_path
 from .engine import Side
 from .local import LocalStore
+from .sweep import local_place
 
 
 async def absolute(where: URL | Path) -> Path:
@@ -34,4 +35,10 @@ def under(base: URL, path: str) -> URL:
 def local_side(root: Path, *, files: Path | None = None, dirs: Path | None = None) -> Side:
     """Make a path an end of a transfer; progress events call it *files* and *dirs*."""
     file_url, dir_url = path_url(files or root), path_url(dirs or root)
-    return Side(LocalStore(root), "", lambda p: under(file_url, p), lambda p: under(dir_url, p))
+    return Side(
+        LocalStore(root),
+        "",
+        lambda p: under(file_url, p),
+        lambda p: under(dir_url, p),
+        place=local_place(root),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +11,9 @@ import attrs
 from .models import Entry, Part, Upload
 
 Chunk = bytes | bytearray | memoryview
+
+Announce = Callable[[Upload], Awaitable[None]]
+"""Be told of an upload before there is anything to clean up."""
 
 
 @attrs.frozen
@@ -90,17 +93,25 @@ class ObjectStore(Protocol):
     async def put(self, key: str, body: bytes) -> None:
         """Write a whole object; it appears complete or not at all."""
 
-    async def begin(self, key: str, size: int, *, keep: int = 0) -> Upload:
+    async def begin(
+        self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
+    ) -> Upload:
         """Open an object of *size* bytes for writing in parts; it appears with `complete`.
 
-        With *keep* its first bytes stay as they are and the parts are written in place.
+        With *keep* its first bytes stay as they are and the parts are written in place. A store
+        that chooses the id of the upload itself tells it to *announce* before it makes anything.
+        An upload that cannot be taken up again has no id.
         """
 
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         """Write one part; doing it again replaces it."""
 
-    async def parts(self, upload: Upload) -> Sequence[Part]:
-        """Tell which parts have arrived; a store that cannot know returns none."""
+    async def parts(self, upload: Upload, known: Sequence[Part] = ()) -> Sequence[Part]:
+        """Tell which parts have arrived, of a store that cannot list them those of *known*.
+
+        *known* are the parts that the sender remembers. Raise one of `transfer.models.MISSING`
+        when there is no such upload any more.
+        """
 
     async def complete(self, upload: Upload, parts: Sequence[Part]) -> None:
         """Put the parts in place under the final key, or raise and leave the old object."""

@@ -27,6 +27,13 @@ async def test_a_status_for_so_many_requests(api: Api, platform: LocalPlatform) 
     assert fault.hits == 2
 
 
+async def test_a_fault_lets_the_first_requests_through(api: Api, platform: LocalPlatform) -> None:
+    fault = platform.fault(f"GET {PING}", skip=2, times=2, status=503)
+    statuses = [(await api.call("GET", PING)).status for _ in range(6)]
+    assert statuses == [200, 200, 503, 503, 200, 200]
+    assert fault.hits == 2
+
+
 async def test_whom_a_fault_meets(api: Api, platform: LocalPlatform) -> None:
     fault = platform.fault("PUT /storage/", status=500, times=None)
     assert (await api.call("GET", PING)).status == 200

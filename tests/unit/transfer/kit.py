@@ -27,6 +27,7 @@ from neuro_client.transfer import (
     TransferOptions,
     Upload,
 )
+from neuro_client.transfer.store import Announce
 
 QUICK = RetryPolicy(attempts=4, base=0.0001, cap=0.001)
 
@@ -36,14 +37,14 @@ def options(**values: object) -> TransferOptions:
     return TransferOptions(**{"part_size": 1000, "retry": QUICK, **values})  # type: ignore[arg-type]
 
 
-def side(store: ObjectStore, key: str = "", scheme: str = "memory") -> Side:
-    """Return a store as an end of a transfer."""
+def side(store: ObjectStore, key: str = "", scheme: str = "memory", place: str = "") -> Side:
+    """Return a store as an end of a transfer; one with a *place* keeps a journal."""
     base = URL(f"{scheme}://host/") / key if key else URL(f"{scheme}://host")
 
     def url(path: str) -> URL:
         return base / path if path else base
 
-    return Side(store, key, url, url)
+    return Side(store, key, url, url, place=place)
 
 
 class Diary(AbstractRecursiveFileProgress):
@@ -138,9 +139,11 @@ class FlakyStore(MemoryStore):
         self._called("put", key)
         await super().put(key, body)
 
-    async def begin(self, key: str, size: int, *, keep: int = 0) -> Upload:
+    async def begin(
+        self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
+    ) -> Upload:
         self._called("begin", key)
-        return await super().begin(key, size, keep=keep)
+        return await super().begin(key, size, keep=keep, announce=announce)
 
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         self._called("put_part", upload.key)

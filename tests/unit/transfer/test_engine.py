@@ -323,42 +323,6 @@ async def test_filter_decides_before_anything_else(tmp_path: Path) -> None:
     diary.check()
 
 
-class MemoryJournal:
-    def __init__(self) -> None:
-        self.lines: dict[str, tuple[Upload, int]] = {}
-
-    async def find(self, source: Entry, key: str) -> tuple[Upload, int] | None:
-        return self.lines.get(key)
-
-    async def opened(self, source: Entry, upload: Upload, part_size: int) -> None:
-        self.lines[upload.key] = (Upload.from_json(upload.to_json()), part_size)
-
-    async def closed(self, source: Entry, upload: Upload) -> None:
-        self.lines.pop(upload.key, None)
-
-
-async def test_a_journal_lets_the_next_run_send_what_is_missing() -> None:
-    source, target = MemoryStore(), FlakyStore()
-    await source.put("f", content(8000))
-    journal = MemoryJournal()
-    target.fail = lambda what, key, n: (
-        PermissionError(13, "full") if what == "put_part" and n == 6 else None
-    )
-    entry = await source.head("f")
-    limits = options(journal=journal, parts=1)
-    with pytest.raises(PermissionError):
-        await copy_file(side(source, "f"), side(target, "f"), entry, options=limits)
-    assert journal.lines
-    assert target.uploads
-    target.fail = lambda what, key, n: None
-    diary = Diary()
-    await copy_file(side(source, "f"), side(target, "f"), entry, options=limits, progress=diary)
-    assert target.objects["f"].data == content(8000)
-    assert target.calls["stored"] == 8
-    assert not journal.lines
-    diary.check()
-
-
 async def test_a_source_that_changes_is_reported(tmp_path: Path) -> None:
     path = plant(tmp_path / "src", {"f": content(5000)}) / "f"
     store = LocalStore(path)

@@ -18,7 +18,8 @@ from yarl import URL
 from neuro_client.errors import SourceChangedError, TransferError
 from neuro_client.testing.stores import NAMES, entries, read
 from neuro_client.transfer import Body, Chunk, EntryKind, LocalStore, MemoryStore, copy_tree
-from neuro_client.transfer.files import Reader, read_at, temporary, write_at
+from neuro_client.transfer.drafts import temporary
+from neuro_client.transfer.files import Reader, read_at, write_at
 from neuro_client.transfer.places import absolute, local_side
 
 from .kit import Diary, content, options, plant, side
