@@ -36,7 +36,7 @@ class LocalStore:
     @property
     def capabilities(self) -> Capabilities:
         """Say what the store can do."""
-        return Capabilities(keeps=True)
+        return Capabilities(keeps=True, joins_parts=True)
 
     def path(self, key: str) -> Path:
         """Return the path of *key*; raise `TransferError` if it could lie outside the root."""

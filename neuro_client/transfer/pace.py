@@ -11,6 +11,9 @@ from ..errors import ResponseError
 
 _GAIN = 1.1
 _WINDOW = 0.05
+_WIDEST = 8
+_QUICK = 0.25
+_SLOW = 1.0
 _OVERLOADED = (429, 503)
 
 
@@ -38,6 +41,7 @@ class Tuner:
             return
         rate = self._bytes / elapsed
         if rate < self._best * _GAIN:
+            self.limit = max(1, self.limit // 2)
             self._settled = True
             return
         self._best = rate
@@ -45,6 +49,27 @@ class Tuner:
         self._settled = self.limit == self._most
         self._since += elapsed
         self._bytes = self._parts = 0
+
+
+class Width:
+    """Choose how many neighbouring parts travel as one: about a second's worth, at most eight.
+
+    Fewer requests cost less where they are answered at once; where they take long, a kill would
+    lose more than it is worth.
+    """
+
+    def __init__(self, *, fixed: bool) -> None:
+        self.parts = 1
+        self._fixed = fixed
+
+    def took(self, seconds: float) -> None:
+        """Learn from the time that one of them took."""
+        if self._fixed:
+            return
+        if seconds < _QUICK:
+            self.parts = min(_WIDEST, 2 * self.parts)
+        elif seconds > _SLOW:
+            self.parts = max(1, self.parts // 2)
 
 
 class Pace:

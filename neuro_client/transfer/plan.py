@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from ..errors import TransferError
-from .models import Entry, Plan
+from .models import Entry, Part, Plan
 from .store import Capabilities
 
 _DRIVE_LENGTH = 2
@@ -30,6 +30,34 @@ def plan_parts(size: int, wanted: int, limits: Capabilities, start: int = 0) -> 
             f"{limits.max_part} bytes; split it into several objects"
         )
     return Plan(size, part_size, start)
+
+
+class Remaining:
+    """Hand out the parts of a plan that have not arrived, neighbours joined on request."""
+
+    def __init__(self, plan: Plan, done: Iterable[Part]) -> None:
+        self._plan = plan
+        self._next = 1
+        # A part that arrived may have been joined of several.
+        self._done = {
+            number
+            for part in done
+            for number in range(part.number, part.number + -(-part.size // plan.part_size))
+        }
+
+    def take(self, most: int) -> Part | None:
+        """Return up to *most* neighbouring parts as one, None when there are no more."""
+        while self._next in self._done:
+            self._next += 1
+        if self._next > self._plan.count:
+            return None
+        first = self._plan.part(self._next)
+        size = 0
+        while most and self._next <= self._plan.count and self._next not in self._done:
+            size += self._plan.part(self._next).size
+            self._next += 1
+            most -= 1
+        return Part(first.number, first.offset, size)
 
 
 @attrs.frozen

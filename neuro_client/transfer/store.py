@@ -24,7 +24,8 @@ class Capabilities:
     `ObjectStore.begin` can go on after the first bytes of an existing object. ``directories``:
     directories exist by themselves, also empty ones. ``checksums`` names what the wire verifies.
     ``ranged_reads``: `ObjectStore.get` can start anywhere. ``buffers_parts``: a part is held in
-    memory as a whole while it is sent.
+    memory as a whole while it is sent. ``joins_parts``: neighbouring parts may be written as one,
+    which then counts under the number of the first.
     """
 
     min_part: int = 1
@@ -35,6 +36,7 @@ class Capabilities:
     directories: bool = True
     ranged_reads: bool = True
     buffers_parts: bool = False
+    joins_parts: bool = False
     checksums: frozenset[str] = frozenset()
 
 

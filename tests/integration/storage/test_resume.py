@@ -58,15 +58,20 @@ async def test_a_download_goes_on_after_an_outage(
 ) -> None:
     plant(server.root / "ada", {"f": content(20_500)})
     target = plant(tmp_path / "here", {"f": b"old"}) / "f"
-    outage(server, "OPEN", 10)
+    outage(server, "OPEN", 3)
     with pytest.raises(ServerNotAvailable):
         await storage.download_file(URL("storage:f"), target, options=SMALL)
     assert target.read_bytes() == b"old"
-    server.hook = None
-    server.calls.clear()
+    starts: list[int] = []
+
+    async def hook(request: web.Request, op: str) -> None:
+        if op == "OPEN":
+            starts.append(int(request.headers["Range"].removeprefix("bytes=").partition("-")[0]))
+
+    server.hook = hook
     await storage.download_file(URL("storage:f"), target, options=SMALL)
     assert grown(tmp_path / "here") == {"f": content(20_500)}
-    assert server.calls["OPEN"] == 21 - 10
+    assert min(starts) >= 2000
 
 
 async def test_a_file_that_changed_meanwhile_is_sent_anew(
@@ -88,7 +93,7 @@ async def test_a_remote_file_that_changed_meanwhile_is_fetched_anew(
     plant(server.root / "ada", {"f": content(9000)})
     target = tmp_path / "here" / "f"
     target.parent.mkdir()
-    outage(server, "OPEN", 5)
+    outage(server, "OPEN", 3)
     with pytest.raises(ServerNotAvailable):
         await storage.download_file(URL("storage:f"), target, options=SMALL)
     server.hook = None

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_client.errors import TransferError
-from neuro_client.transfer import Capabilities, Entry, EntryKind, Resync, Skew
+from neuro_client.transfer import Capabilities, Entry, EntryKind, Part, Plan, Resync, Skew
+from neuro_client.transfer.pace import Tuner, Width
 from neuro_client.transfer.plan import (
+    Remaining,
     check_name,
     check_windows_name,
     clashes,
@@ -112,3 +116,54 @@ def test_names_that_lead_elsewhere_on_windows(name: str) -> None:
 def test_case_clashes() -> None:
     assert clashes(["a", "b", "A", "ß", "SS"]) == [("a", "A"), ("ß", "SS")]
     assert clashes(["a", "b", "c"]) == []
+
+
+@given(
+    size=st.integers(1, 5000),
+    part_size=st.integers(1, 700),
+    widths=st.lists(st.integers(1, 8), min_size=1, max_size=5),
+    picks=st.sets(st.integers(0, 60)),
+)
+def test_remaining_parts_tile_what_has_not_arrived(
+    size: int, part_size: int, widths: list[int], picks: set[int]
+) -> None:
+    plan = Plan(size, part_size)
+    whole = [plan.part(number) for number in range(1, plan.count + 1)]
+    done = [part for part in whole if part.number in picks]
+    remaining = Remaining(plan, done)
+    taken: list[Part] = []
+    for width in itertools.cycle(widths):
+        part = remaining.take(width)
+        if part is None:
+            break
+        assert 0 < part.size <= width * part_size
+        taken.append(part)
+    pieces = sorted((part.offset, part.size) for part in [*done, *taken])
+    position = 0
+    for offset, length in pieces:
+        assert offset == position
+        position += length
+    assert position == size
+    # What was joined and remembered counts for all that it holds.
+    assert Remaining(plan, [*done, *taken]).take(1) is None
+
+
+def test_parts_are_joined_while_they_are_quick() -> None:
+    width = Width(fixed=False)
+    for seconds, parts in ((0.1, 2), (0.1, 4), (0.5, 4), (0.1, 8), (0.1, 8), (2.0, 4), (9.0, 2)):
+        width.took(seconds)
+        assert width.parts == parts
+    fixed = Width(fixed=True)
+    fixed.took(0.0)
+    assert fixed.parts == 1
+
+
+@pytest.mark.parametrize(("gains", "limit"), [((1, 2, 4), 16), ((1, 2, 2.05), 4), ((1, 1), 2)])
+def test_more_parts_only_while_they_help(gains: tuple[float, ...], limit: int) -> None:
+    now = 0.0
+    tuner = Tuner(16, lambda: now)
+    for gain in gains:
+        for _ in range(2 * tuner.limit):
+            now += 1.0 / gain
+            tuner.moved(1000)
+    assert tuner.limit == limit
