@@ -13,6 +13,8 @@ READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 NEWEST := .venv-newest
 NEWEST_READY := $(NEWEST)/.ready
+INTEROP := .venv-interop
+INTEROP_READY := $(INTEROP)/.ready
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -43,6 +45,15 @@ $(NEWEST_READY): $(READY)
 		-e ".[cli,local]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout
 	@touch $@
 
+# The published client's dependencies stop at Python 3.11.
+$(INTEROP_READY): tests/interop/requirements.txt
+	@python=$$(for p in python3.11 python3.10; do command -v $$p >/dev/null 2>&1 && $$p -c "" 2>/dev/null \
+		&& { echo $$p; break; }; done); \
+	test -n "$$python" || { echo "The published client needs Python 3.10 or 3.11; install one"; exit 1; }; \
+	test -x $(INTEROP)/bin/python || $$python -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+	@touch $@
+
 setup: $(READY)
 
 fmt: $(READY)
@@ -64,6 +75,10 @@ e2e: $(DEMO_READY) $(NEWEST_READY)
 	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
 	$(NEWEST)/bin/python -m pytest -q tests/integration tests/unit/transfer tests/unit/jobs
 
+# The published client, unchanged, against the local platform.
+interop: $(READY) $(INTEROP_READY)
+	$(BIN)/python -m tests.interop $(CURDIR)/$(INTEROP)/bin/python
+
 demo: $(DEMO_READY)
 	@$(BIN)/python docs/example/demo.py
 
@@ -75,4 +90,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf $(VENV) $(NEWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf $(VENV) $(NEWEST) $(INTEROP) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

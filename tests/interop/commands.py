@@ -1,0 +1,204 @@
+"""Drive the published command line against the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from neuro_client.local import LocalPlatform
+
+_SECTION = re.compile(r"^(Commands|Command Shortcuts):\n((?:  .*\n?)+)", re.M)
+_BROWSER = Path(__file__).with_name("browser.py")
+_TIMEOUT = 60.0
+
+
+@attrs.frozen
+class Output:
+    """Hold what a command left."""
+
+    code: int
+    text: str
+
+
+async def execute(config: Path, *words: str) -> Output:
+    """Run a program with the login in *config*, nothing on its standard input."""
+    environment = {
+        **os.environ,
+        "NEUROMATION_CONFIG": str(config),
+        "HOME": str(config.parent),
+        "BROWSER": f"{sys.executable} {_BROWSER} %s",
+        "NEURO_CLI_DISABLE_PYPI_VERSION_CHECK": "1",
+        "COLUMNS": "200",
+        "LC_ALL": "C.UTF-8",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise AssertionError(f"{' '.join(words[1:])} took longer than {_TIMEOUT:g} s") from None
+    assert process.returncode is not None
+    return Output(process.returncode, out.decode())
+
+
+class Commands:
+    """Run commands of the published program and note which; each ``step_…`` is one scenario."""
+
+    def __init__(self, platform: LocalPlatform, neuro: str, folder: Path) -> None:
+        self.platform = platform
+        self.neuro = neuro
+        self.folder = folder
+        self.config = folder / "config"
+        self.used: set[str] = set()
+        self.members: set[str] = set()
+
+    async def neuro_says(self, command: str, *words: str, code: int = 0) -> str:
+        """Run one command, check its exit code and return what it printed."""
+        self.used.add(command)
+        got = await execute(self.config, self.neuro, *command.split(), *words)
+        assert got.code == code, f"{command} {words} ended with {got.code}:\n{got.text}"
+        return got.text
+
+    async def find_members(self) -> None:
+        """List every command, as the program's own help does: groups, and shortcuts."""
+        top = await self._sections()
+        self.members.update(top["Command Shortcuts"])
+        for group in top["Commands"]:
+            below = await self._sections(group)
+            self.members.update(f"{group} {name}" for name in below["Commands"])
+
+    async def _sections(self, *group: str) -> dict[str, list[str]]:
+        text = (await execute(self.config, self.neuro, *group, "--help")).text
+        return {
+            section[1]: [line.split()[0] for line in section[2].splitlines()]
+            for section in _SECTION.finditer(text)
+        }
+
+    async def step_1_login(self) -> None:
+        """Log in; every other step uses this login."""
+        platform = self.platform
+        await self.neuro_says("config login-with-token", platform.token, str(platform.api_url))
+        shown = await self.neuro_says("config show")
+        assert "user" in shown and "default" in shown and "cpu-small" in shown, shown
+        assert (await self.neuro_says("config show-token")).strip() == platform.token
+        clusters = await self.neuro_says("config get-clusters")
+        assert "second" in clusters and "team" in clusters, clusters
+        await self.neuro_says("config switch-cluster", "second")
+        await self.neuro_says("config switch-org", "team")
+        assert "team" in await self.neuro_says("config show")
+        await self.neuro_says("config switch-org", "NO_ORG")
+        await self.neuro_says("config switch-cluster", "default")
+        await self.neuro_says("config aliases")
+        await self.neuro_says("help", "cp")
+        assert await self.neuro_says("completion generate", "bash")
+
+    async def step_storage(self) -> None:
+        """Move files with every command of storage, and with the shortcuts."""
+        source = self.folder / "source"
+        (source / "deep").mkdir(parents=True)
+        (source / "small").write_bytes(b"small")
+        (source / "deep" / "large").write_bytes(os.urandom(3_000_000))
+        await self.neuro_says("mkdir", "storage:made")
+        await self.neuro_says("storage mkdir", "-p", "storage:made/a/b")
+        await self.neuro_says("storage cp", "-r", str(source), "storage:made/one")
+        await self.neuro_says("cp", "-r", "-T", "storage:made/one", str(self.folder / "back"))
+        await self.neuro_says("cp", "-r", "-u", "-T", str(source), "storage:made/one")
+        for name in ("small", "deep/large"):
+            assert (self.folder / "back" / name).read_bytes() == (source / name).read_bytes()
+        listed = await self.neuro_says("storage ls", "-l", "storage:made/one")
+        assert "small" in listed and "deep" in listed, listed
+        assert "one" in await self.neuro_says("ls", "storage:made")
+        assert "small" in await self.neuro_says("storage glob", "storage:made/*/sm*")
+        tree = await self.neuro_says("storage tree", "storage:made")
+        assert "large" in tree, tree
+        await self.neuro_says("storage df")
+        await self.neuro_says("mv", "storage:made/one/small", "storage:made/one/moved")
+        await self.neuro_says("storage mv", "storage:made/one/moved", "storage:made/one/again")
+        await self.neuro_says("rm", "storage:made/one/again")
+        await self.neuro_says("storage rm", "-r", "storage:made")
+        gone = await self.neuro_says("ls", "storage:made", code=72)
+        assert "made" in gone, gone
+
+    async def step_jobs(self) -> None:
+        """Run, follow, list and end jobs with every command, and with the shortcuts."""
+        ran = await self.neuro_says(
+            "run",
+            "-s",
+            "cpu-small",
+            "-n",
+            "command-one",
+            "ubuntu",
+            "--",
+            "sh -c 'sleep 2; echo from-the-shell; sleep 1'",
+        )
+        assert "from-the-shell" in ran, ran
+        await self.neuro_says(
+            "job run", "-s", "cpu-small", "-n", "command-two", "--detach", "--no-wait-start",
+            "ubuntu", "--", "sleep 60",
+        )  # fmt: skip
+        assert "from-the-shell" in await self.neuro_says("logs", "command-one")
+        assert "from-the-shell" in await self.neuro_says("job logs", "command-one")
+        assert "command-one" in await self.neuro_says("status", "command-one")
+        assert "succeeded" in await self.neuro_says("job status", "command-one")
+        assert "command-one" in await self.neuro_says("ps", "-a")
+        assert "command-two" in await self.neuro_says("job ls")
+        again = await self.neuro_says("job generate-run", "command-one")
+        assert "from-the-shell" in again, again
+        await self.neuro_says("job bump-life-span", "command-two", "1h")
+        for command in ("top", "job top"):
+            shown = await self.neuro_says(command, "--timeout", "3", "command-two", code=124)
+            assert "command-two" in shown, shown
+        await self.neuro_says("kill", "command-two")
+        await self.neuro_says("job kill", "command-two")
+        refused = await self.neuro_says("status", "job-absent", code=65)
+        assert "job-absent" in refused, refused
+
+    async def step_sharing(self) -> None:
+        """List what is shared."""
+        assert "storage" in await self.neuro_says("acl ls")
+
+    async def step_9_logout(self) -> None:
+        """Log in through the browser, and out again."""
+        kept, self.config = self.config, self.folder / "leaving"
+        for enter, leave in (("login", "logout"), ("config login", "config logout")):
+            await self.neuro_says(enter, str(self.platform.api_url))
+            assert "user" in await self.neuro_says("config show")
+            await self.neuro_says(leave)
+            await self.neuro_says("config show", code=70)
+        self.config = kept
+
+
+async def run_steps(holder: object) -> tuple[list[str], dict[str, str]]:
+    """Run every ``step_…`` in the order of the names; return them, and what failed."""
+    failed: dict[str, str] = {}
+    steps = sorted(name for name in dir(holder) if name.startswith("step_"))
+    for name in steps:
+        step: Callable[[], Awaitable[None]] = getattr(holder, name)
+        try:
+            await step()
+        except Exception:
+            failed[name] = traceback.format_exc()
+    return steps, failed
+
+
+async def run_commands(platform: LocalPlatform, neuro: str, folder: Path) -> dict[str, Any]:
+    """Run the scenarios in an existing folder and return what was used and what failed."""
+    commands = Commands(platform, neuro, folder)
+    await commands.find_members()
+    steps, failed = await run_steps(commands)
+    return {"steps": steps, "members": commands.members, "used": commands.used, "failed": failed}
