@@ -29,6 +29,8 @@ NDJSON = "application/x-ndjson"
 Content = bytes | Callable[[], AsyncIterator[Chunk]] | AsyncIterator[bytes]
 
 _STEP = 2**20
+_REMOVAL = 600.0
+"""Seconds that the service may be silent while it removes a tree."""
 
 
 class StorageService:
@@ -137,7 +139,6 @@ class StorageService:
             headers=headers,
             idempotent=True,
             **_retry(once),
-            read_timeout=None,
         )
 
     def open(
@@ -146,7 +147,7 @@ class StorageService:
         """Open the content, or the bytes of a ``Range`` header."""
         headers = {} if range_ is None else {"Range": range_}
         return self._transport.request(
-            "GET", self._url(path, "OPEN"), headers=headers, **_retry(once), read_timeout=None
+            "GET", self._url(path, "OPEN"), headers=headers, **_retry(once)
         )
 
     async def rename(self, source: str, target: str) -> None:
@@ -159,7 +160,7 @@ class StorageService:
         """Remove in one attempt and iterate over the records of what was removed, if told."""
         url = self._url(path, "DELETE", recursive="true" if recursive else "false")
         async with self._transport.request(
-            "DELETE", url, headers={"Accept": NDJSON}, idempotent=False, read_timeout=None
+            "DELETE", url, headers={"Accept": NDJSON}, idempotent=False, read_timeout=_REMOVAL
         ) as answer:
             if answer.headers.get("Content-Type", "").startswith(NDJSON):
                 async for record in _records(answer):

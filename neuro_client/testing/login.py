@@ -25,17 +25,24 @@ class ReadyPlatform(Protocol):
         ...
 
 
-async def login(platform: ReadyPlatform | Mapping[str, Any], path: Path) -> None:
+async def login(
+    platform: ReadyPlatform | Mapping[str, Any], path: Path, *, through: URL | None = None
+) -> None:
     """Write a login and ``services.toml`` for ``platform`` into the config folder ``path``.
 
-    Takes a started ``LocalPlatform`` or the content of a ``ready.json``.
+    Takes a started ``LocalPlatform`` or the content of a ``ready.json``. With the address of a
+    proxy, ``through``, all requests to the platform's own services go by way of it.
 
     Raises:
         ConfigError: the folder holds a login already; it is never replaced.
     """
     ready = platform if isinstance(platform, Mapping) else platform.ready
     factory = await run_blocking(Factory, path)
-    await factory.login_with_token(ready["token"], url=URL(ready["api_url"]))
+    url = URL(ready["api_url"])
+    if through is not None:
+        # The platform names its services by the address that it was asked by.
+        url = url.with_host(through.host or "").with_port(through.port)
+    await factory.login_with_token(ready["token"], url=url)
     text = services_toml(ready)
     if text:
         await run_blocking(_write_private, factory.path / FILE_NAME, text)

@@ -21,6 +21,7 @@ except ImportError:  # without pytest-asyncio there is nothing that could await 
 if TYPE_CHECKING:
     from ..client import Client
     from ..local import LocalPlatform
+    from .proxy import FaultProxy
 
 
 @async_fixture
@@ -40,5 +41,28 @@ async def client(local_platform: LocalPlatform, tmp_path: Path) -> AsyncIterator
 
     folder = tmp_path / "config"
     await login(local_platform, folder)
+    async with get(path=folder) as client:
+        yield client
+
+
+@async_fixture
+async def fault_proxy(local_platform: LocalPlatform) -> AsyncIterator[FaultProxy]:
+    """Put a proxy that makes trouble on request in front of ``local_platform``."""
+    from .proxy import FaultProxy
+
+    async with FaultProxy(local_platform.url) as proxy:
+        yield proxy
+
+
+@async_fixture
+async def faulty_client(
+    local_platform: LocalPlatform, fault_proxy: FaultProxy, tmp_path: Path
+) -> AsyncIterator[Client]:
+    """Open a client whose every request goes through ``fault_proxy``."""
+    from ..factory import get
+    from .login import login
+
+    folder = tmp_path / "faulty-config"
+    await login(local_platform, folder, through=fault_proxy.url)
     async with get(path=folder) as client:
         yield client

@@ -10,7 +10,7 @@ from ..concurrency import ByteBudget, finish, first_failure
 from ..retry import is_transient
 from .flow import End, Flow
 from .journal import Journal
-from .models import MISSING, SLICE, Entry, MiB, Part, Plan, TransferOptions, Upload
+from .models import SLICE, Entry, MiB, Part, Plan, TransferOptions, Upload
 from .pace import Pace, Tuner, Width
 from .plan import Remaining, plan_parts
 from .progress import FileReport
@@ -99,32 +99,51 @@ class Mover:
 
     async def _begin(self, entry: Entry, key: str, start: int) -> tuple[Upload, Plan, list[Part]]:
         """Go on with the upload that an earlier run left, or open one."""
-        journal = self._journal
-        left = await journal.find(entry, key) if journal is not None and not start else None
-        if journal is not None and left is not None:
-            upload, known = left.upload, list(left.parts.values())
-            try:
-                done = await self.target.call(lambda: self.target.store.parts(upload, known))
-            except MISSING:
-                await journal.closed(upload)
-            else:
-                return upload, Plan(entry.size, left.part_size), list(done)
+        if self._journal is not None and not start:
+            found = await self._found(self._journal, entry, key)
+            if found is not None:
+                return found
         plan = plan_parts(entry.size, self._options.part_size, self._limits, start)
+        announced: list[Upload] = []
 
         async def announce(upload: Upload) -> None:
-            if journal is not None:
-                await journal.opened(entry, upload, plan.part_size)
+            announced.append(upload)
+            if self._journal is not None:
+                await self._journal.opened(entry, upload, plan.part_size)
 
-        upload = await self.target.call(
-            lambda: self.target.store.begin(key, entry.size, keep=start, announce=announce)
-        )
-        if journal is not None and not start and not journal.keeps(upload):
-            try:
+        try:
+            upload = await self.target.call(
+                lambda: self.target.store.begin(key, entry.size, keep=start, announce=announce)
+            )
+            if not announced and not start:
                 await announce(upload)
-            except BaseException:
-                await self._abort(upload)
-                raise
+        except BaseException:
+            await self._forget(announced)
+            raise
+        await self._forget([other for other in announced if other.id != upload.id])
         return upload, plan, []
+
+    async def _found(
+        self, journal: Journal, entry: Entry, key: str
+    ) -> tuple[Upload, Plan, list[Part]] | None:
+        left = await journal.find(entry, key)
+        if left is None:
+            return None
+        upload, known = left.upload, list(left.parts.values())
+        try:
+            done = await self.target.call(lambda: self.target.store.parts(upload, known))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            await journal.closed(upload)  # it is gone, or out of reach for good
+            return None
+        return upload, Plan(entry.size, left.part_size), list(done)
+
+    async def _forget(self, uploads: Sequence[Upload]) -> None:
+        """Remove uploads and what is remembered of them, unless they are out of reach now."""
+        for upload in uploads:
+            if await self._abort(upload) and self._journal is not None:
+                await finish(self._journal.closed(upload))
 
     async def _leave(self, upload: Upload, error: BaseException) -> None:
         """Keep an upload that an outage ended and that can go on; remove any other."""
@@ -133,15 +152,15 @@ class Mover:
         if journal is not None and outage and journal.keeps(upload):
             _log.info("kept what has arrived of %r; the same transfer goes on", upload.key)
             return
-        if await self._abort(upload) and journal is not None:
-            await finish(journal.closed(upload))
+        await self._forget([upload])
 
     async def _abort(self, upload: Upload) -> bool:
+        """Remove an unfinished upload; False if that may succeed another time."""
         try:
             await finish(self.target.store.abort(upload), _ABORT_TIMEOUT)
         except Exception as error:  # what made us abort matters more
             _log.warning("could not remove the unfinished copy of %r: %s", upload.key, error)
-            return False
+            return not (is_transient(error) or isinstance(error, TimeoutError))
         return True
 
     async def _send(

@@ -29,6 +29,7 @@ from ..tracing import trace_headers
 from .answer import Answer, translated
 from .auth import Credentials
 from .mapping import MAX_ERROR_BODY, Failure, MapError, map_error
+from .sending import watched
 from .session import open_session, with_read_timeout
 from .websocket import WebSocket, connect
 
@@ -275,17 +276,20 @@ class Transport:
         trace = self._trace() if self._trace is not None else {}
         options: dict[str, Any] = {}
         session = self._open_session()
+        limit = session.timeout.sock_read
         if not isinstance(call.read_timeout, _Default):
-            options["timeout"] = with_read_timeout(session.timeout, call.read_timeout)
+            limit = call.read_timeout
+            options["timeout"] = with_read_timeout(session.timeout, limit)
         with translated(call.method, call.url):
-            return await session.request(
-                call.method,
-                call.url,
-                data=body,
-                headers={**trace, **call.headers, **sent},
-                allow_redirects=call.redirects,
-                **options,
-            )
+            async with watched(body, limit) as data:
+                return await session.request(
+                    call.method,
+                    call.url,
+                    data=data,
+                    headers={**trace, **call.headers, **sent},
+                    allow_redirects=call.redirects,
+                    **options,
+                )
 
     async def _error(self, call: Call, response: aiohttp.ClientResponse) -> Exception:
         try:

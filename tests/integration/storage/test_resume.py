@@ -172,3 +172,55 @@ async def test_retry_after_holds_everybody_back(
     assert grown(server.root / "ada/d") == tree
     assert told
     assert len(early) < 16  # only what was on its way already
+
+
+async def test_where_hidden_names_are_refused_nothing_is_remembered(
+    storage: Storage, server: StorageServer, tmp_path: Path
+) -> None:
+    path = plant(tmp_path / "src", {"f": content(5500)}) / "f"
+
+    async def hook(request: web.Request, op: str) -> web.StreamResponse | None:
+        return web.Response(status=403) if ".part" in request.path else None
+
+    server.hook = hook
+    for _ in range(2):
+        await storage.upload_file(path, URL("storage:f"), options=SMALL)
+        assert grown(server.root / "ada") == {"f": content(5500)}
+        assert not os.listdir(folder())
+
+
+async def test_a_hidden_file_out_of_reach_is_begun_anew(
+    storage: Storage, server: StorageServer, tmp_path: Path
+) -> None:
+    path = plant(tmp_path / "src", {"f": content(9000)}) / "f"
+    outage(server, "WRITE", 5)
+    with pytest.raises(ServerNotAvailable):
+        await storage.upload_file(path, URL("storage:f"), options=SMALL)
+    (draft,) = (server.root / "ada").iterdir()
+
+    async def hook(request: web.Request, op: str) -> web.StreamResponse | None:
+        return web.Response(status=403) if draft.name in request.path else None
+
+    server.hook = hook
+    await storage.upload_file(path, URL("storage:f"), options=SMALL)
+    assert (server.root / "ada/f").read_bytes() == content(9000)
+    assert not os.listdir(folder())
+
+
+async def test_a_lost_answer_to_the_first_step_leaves_no_hidden_file(
+    storage: Storage, server: StorageServer, tmp_path: Path
+) -> None:
+    path = plant(tmp_path / "src", {"f": content(5500)}) / "f"
+    served: list[str] = []
+
+    async def hook(request: web.Request, op: str) -> web.StreamResponse | None:
+        if op == "CREATE" and not served:
+            served.append(request.path)
+            (server.root / request.match_info["path"].strip("/")).touch()
+            return web.Response(status=502)
+        return None
+
+    server.hook = hook
+    await storage.upload_file(path, URL("storage:f"), options=SMALL)
+    assert grown(server.root / "ada") == {"f": content(5500)}
+    assert not os.listdir(folder())

@@ -1,0 +1,63 @@
+"""Notice a peer that takes no more of a request's body.
+
+The HTTP library limits the waiting for an answer, but starts to count when the body is sent: a
+connection that stalls before, or whose peer is gone without a word, would hang for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+Whole = bytes | bytearray | memoryview
+
+_SLOWEST = 4096
+"""Bytes a second below which a body that is sent in one piece counts as stalled."""
+
+
+class _Watched(AsyncIterator[T]):
+    """Pass chunks on; the clock runs while the peer takes one, not while the next is made."""
+
+    def __init__(self, chunks: AsyncIterator[T], scope: asyncio.Timeout, limit: float) -> None:
+        self._chunks = chunks
+        self._scope = scope
+        self._limit = limit
+        self.open = True
+
+    async def __anext__(self) -> T:
+        self._set(None)
+        try:
+            return await anext(self._chunks)
+        finally:
+            # After the last chunk the HTTP library's own limit begins, and ends first.
+            self._set(asyncio.get_running_loop().time() + 2 * self._limit)
+
+    def _set(self, when: float | None) -> None:
+        if self.open and not self._scope.expired():
+            self._scope.reschedule(when)
+
+
+@asynccontextmanager
+async def watched(
+    body: Whole | AsyncIterator[T] | None, limit: float | None
+) -> AsyncGenerator[Whole | AsyncIterator[T] | None]:
+    """Give the body to send in this block; ``TimeoutError`` if *limit* seconds bring no progress.
+
+    Bytes at hand have *limit* and the time that a very slow line needs for them.
+    """
+    if body is None or limit is None:
+        yield body
+        return
+    if isinstance(body, Whole):
+        async with asyncio.timeout(2 * limit + len(body) / _SLOWEST):
+            yield body
+        return
+    async with asyncio.timeout(None) as scope:
+        data = _Watched(body, scope, limit)
+        try:
+            yield data
+        finally:
+            data.open = False
