@@ -1,15 +1,13 @@
-"""Scopes, bounded clean-up, byte budgets, shared runs and the disk threads."""
+"""Scopes, bounded clean-up, byte budgets and shared runs."""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import functools
-import os
 import warnings
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Hashable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
@@ -222,32 +220,3 @@ class SingleFlight(Generic[T]):
                 if task.cancel():
                     await finish(asyncio.wait((task,)))
         return task.result()
-
-
-@functools.cache
-def _disk(process: int) -> concurrent.futures.ThreadPoolExecutor:
-    # One per process: a forked child inherits the object but not its threads.
-    workers = min(16, (os.cpu_count() or 1) + 4)
-    return concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="neuro-disk")
-
-
-def run_blocking(function: Callable[..., T], *args: object) -> Awaitable[T]:
-    """Run short file work in the threads kept for the disk.
-
-    A cancelled caller waits until the thread is through with its buffers and descriptors; the
-    result is lost then, so *function* must keep what has to be released where its caller finds it.
-    """
-    return _outcome(_disk(os.getpid()).submit(function, *args))
-
-
-async def _outcome(job: concurrent.futures.Future[T]) -> T:
-    try:
-        return await asyncio.wrap_future(job)
-    except asyncio.CancelledError:
-        if not job.cancelled():
-            rest = asyncio.wrap_future(job)
-            while not rest.done():
-                with suppress(asyncio.CancelledError):  # the first one is raised below
-                    await asyncio.wait((rest,))
-            _retrieve(rest)
-        raise

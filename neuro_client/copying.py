@@ -9,8 +9,8 @@ from pathlib import Path
 
 from yarl import URL
 
-from .concurrency import run_blocking
 from .errors import TransferError
+from .threads import run_blocking
 from .transfer import (
     MISSING,
     AbstractRecursiveFileProgress,

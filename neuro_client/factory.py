@@ -18,7 +18,6 @@ from yarl import URL
 
 from . import auth
 from .client import Client
-from .concurrency import run_blocking
 from .config import (
     DEFAULT_API_URL,
     PASS_CONFIG_ENV_NAME,
@@ -33,6 +32,7 @@ from .config import (
 from .config.user_files import load_user_config
 from .errors import ConfigError
 from .plugins import PluginManager, load_plugins
+from .threads import run_blocking
 from .tracing import trace_headers
 from .transport import (
     DEFAULT_TIMEOUT,

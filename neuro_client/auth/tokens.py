@@ -12,9 +12,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from ..concurrency import SingleFlight, run_blocking
+from ..concurrency import SingleFlight
 from ..config import store
 from ..config.models import Token
+from ..threads import run_blocking
 
 EXPIRY_FACTOR = 0.75
 UNLIMITED = 3 * 365 * 24 * 3600.0

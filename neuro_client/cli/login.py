@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from yarl import URL
 
-from ..concurrency import run_blocking
 from ..config import DEFAULT_API_URL
 from ..factory import Factory
 from ..testing.login import login as login_to_platform
+from ..threads import run_blocking
 from .errors import NotLoggedIn
 from .output import print_json
 from .session import async_command, open_client

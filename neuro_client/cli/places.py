@@ -11,8 +11,8 @@ import click
 from yarl import URL
 
 from ..client import Client
-from ..concurrency import run_blocking
 from ..errors import ResourceNotFound
+from ..threads import run_blocking
 from ..uris import child, file_path, storage_path
 from .session import check_cluster, usage_errors
 from .settings import Settings

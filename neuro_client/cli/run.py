@@ -10,10 +10,10 @@ import attrs
 import click
 
 from ..client import Client
-from ..concurrency import run_blocking
 from ..errors import NeuroError
 from ..jobs import JobDescription, JobPriority, JobRestartPolicy, JobStatus
 from ..models import UNSET, HTTPPort
+from ..threads import run_blocking
 from . import errors
 from .job_views import job_document, outcome
 from .output import print_json

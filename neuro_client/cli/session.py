@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from ..client import Client
-from ..concurrency import run_blocking
 from ..config import PASS_CONFIG_ENV_NAME
 from ..errors import ResourceNotFound
 from ..factory import Factory
+from ..threads import run_blocking
 from . import errors
 from .main import drop_output
 from .settings import Settings

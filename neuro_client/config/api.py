@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import attrs
 from yarl import URL
 
-from ..concurrency import run_blocking
 from ..errors import ConfigError
+from ..threads import run_blocking
 from . import store
 from .models import Cluster, Dialect, Login, Preset, ServerConfig, Token
 

@@ -25,7 +25,7 @@ async def stream_telemetry(
         RuntimeError: a message is binary.
     """
     received = False
-    async with transport.websocket(url, heartbeat=None) as socket:
+    async with transport.websocket(url) as socket:
         while (message := await socket.receive()) is not None:
             if not isinstance(message, str):
                 raise RuntimeError(

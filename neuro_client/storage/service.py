@@ -57,9 +57,16 @@ class StorageService:
         return under(self.root, path.strip("/"))
 
     @scoped_iterator
-    async def list(self, path: str, once: bool = False) -> AsyncIterator[FileStatus]:
+    async def list(self, path: str) -> AsyncIterator[FileStatus]:
         """Iterate over a directory, in the server's order."""
         parent = self.uri(path)
+        async with self.records(path) as records:
+            async for record in records:
+                yield decode_status(record, lambda name: child(parent, name))
+
+    @scoped_iterator
+    async def records(self, path: str, once: bool = False) -> AsyncIterator[Any]:
+        """Iterate over a directory as `list` does, each child as the JSON that was sent."""
         before = time.time()
         async with self._transport.request(
             "GET", self._url(path, "LISTSTATUS"), headers={"Accept": NDJSON}, **_retry(once)
@@ -67,10 +74,10 @@ class StorageService:
             self.skew.observe(before, time.time(), answer.headers.get("Date"))
             if not answer.headers.get("Content-Type", "").startswith(NDJSON):
                 for record in unwrap_listing(await answer.json()):
-                    yield decode_status(record, lambda name: child(parent, name))
+                    yield record
                 return
             async for record in _records(answer):
-                yield decode_status(record, lambda name: child(parent, name))
+                yield record
 
     async def stat(self, path: str, once: bool = False) -> FileStatus:
         """Describe what is under a path."""

@@ -26,8 +26,9 @@ from ..transfer import Body, Capabilities, Chunk, Entry, EntryKind, Part, Upload
 from ..transfer.drafts import temporary
 from ..transfer.store import Announce
 from ..transport import Answer
-from .models import FileStatus, FileStatusType
+from .models import FileStatus
 from .service import StorageService
+from .wire import decode_brief
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _UNSATISFIABLE = 416
@@ -51,14 +52,7 @@ class StorageStore:
     @staticmethod
     def entry(key: str, status: FileStatus) -> Entry:
         """Turn a status into the engine's words."""
-        time = float(status.modification_time)
-        if status.type is FileStatusType.FILE:
-            version = f"{status.size}-{status.modification_time}"
-            return Entry(key, EntryKind.FILE, status.size, time, version)
-        if status.type is FileStatusType.DIRECTORY:
-            return Entry(key, EntryKind.DIRECTORY, mtime=time)
-        what = "a link" if status.is_symlink() else "neither a file nor a directory"
-        return Entry(key, EntryKind.OTHER, mtime=time, reason=f"it is {what}")
+        return _entry(key, status.type.value, status.size, status.modification_time)
 
     @scoped_iterator
     async def list(self, prefix: str, *, recursive: bool = False) -> AsyncIterator[Entry]:
@@ -67,9 +61,10 @@ class StorageStore:
         while pending:
             current = pending.pop()
             start = f"{current.rstrip('/')}/" if current else ""
-            async with self._service.list(current, once=True) as statuses:
-                async for status in statuses:
-                    entry = self.entry(start + status.path, status)
+            async with self._service.records(current, once=True) as records:
+                async for record in records:
+                    name, kind, size, time = decode_brief(record)
+                    entry = _entry(start + name, kind, size, time)
                     yield entry
                     if recursive and entry.is_dir:
                         pending.append(entry.key)
@@ -194,6 +189,15 @@ class StorageStore:
             raise NotADirectoryError(
                 errno.ENOTDIR, f"{self._service.uri(key)} is not a directory"
             ) from error
+
+
+def _entry(key: str, kind: str, size: int, time: int) -> Entry:
+    if kind == "FILE":
+        return Entry(key, EntryKind.FILE, size, float(time), f"{size}-{time}")
+    if kind == "DIRECTORY":
+        return Entry(key, EntryKind.DIRECTORY, mtime=float(time))
+    what = "a link" if kind == "SYMLINK" else "neither a file nor a directory"
+    return Entry(key, EntryKind.OTHER, mtime=float(time), reason=f"it is {what}")
 
 
 def _parse_version(version: str) -> tuple[int, int]:

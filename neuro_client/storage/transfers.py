@@ -12,8 +12,9 @@ from pathlib import Path
 import attrs
 from yarl import URL
 
-from ..concurrency import run_blocking, scoped_iterator
+from ..concurrency import scoped_iterator
 from ..errors import ResourceNotFound
+from ..threads import run_blocking
 from ..transfer import (
     AbstractFileProgress,
     AbstractRecursiveFileProgress,

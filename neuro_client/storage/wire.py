@@ -44,6 +44,21 @@ def decode_status(record: Any, locate: Callable[[str], URL]) -> FileStatus:
     )
 
 
+def decode_brief(record: Any) -> tuple[str, str, int, int]:
+    """Read name, type, size and time of a FILESTATUS object: what a transfer looks at."""
+    try:
+        data = record["FileStatus"]
+        return (
+            str(data["path"]),
+            data["type"],
+            int(data["length"]),
+            int(data["modificationTime"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        status = decode_status(record, URL)  # tells what is wrong, and where
+        return status.path, status.type.value, status.size, status.modification_time
+
+
 def unwrap_listing(document: Any) -> Sequence[Any]:
     """Return the records of a listing that came as one document, each in its wrapper."""
     statuses = _field(document, "$", "FileStatuses", dict)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..concurrency import run_blocking
+from ..threads import run_blocking
 
 _DESCRIPTORS = "/proc/self/fd"
 # The drafts of this package (storage.md §12), and the names that `tempfile` makes.

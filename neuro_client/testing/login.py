@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import attrs
 from yarl import URL
 
-from ..concurrency import run_blocking
 from ..config.services import FILE_NAME, TABLES
 from ..factory import Factory
+from ..threads import run_blocking
 
 
 class ReadyPlatform(Protocol):

@@ -21,7 +21,8 @@ from typing import Any
 
 import attrs
 
-from ..concurrency import finish, run_blocking
+from ..concurrency import finish
+from ..threads import run_blocking
 from .drafts import is_current, try_lock
 from .models import Entry, Part, Upload
 

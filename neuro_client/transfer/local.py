@@ -11,13 +11,17 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from ..concurrency import finish, run_blocking, scoped_iterator
+from ..concurrency import finish, scoped_iterator
 from ..errors import TransferError
+from ..threads import run_blocking, run_short
 from .drafts import Draft, temporary
 from .files import Reader, Writer, describe, scan
 from .models import SLICE, Entry, Part, Upload
 from .plan import check_name, check_windows_name
 from .store import Announce, Body, Capabilities, Chunk
+
+_SMALL = 2**17
+"""Bytes that a disk's cache takes or gives in less time than a hop to a thread costs."""
 
 _check = check_windows_name if sys.platform == "win32" else check_name
 
@@ -80,9 +84,11 @@ class LocalStore:
     ) -> AsyncIterator[Chunk]:
         """Read a range in slices, each in one hop; a small file takes one hop in all."""
         reader = Reader(self.path(key), key, start, end, version)
+        short = end is not None and end - start <= _SMALL
+        run = run_short if short else run_blocking
         try:
             while not reader.ended:
-                data = await run_blocking(reader.read)
+                data = await run(reader.read)
                 if data:
                     yield data
         finally:
@@ -90,7 +96,8 @@ class LocalStore:
 
     async def put(self, key: str, body: bytes) -> None:
         """Write a whole file in one hop."""
-        await run_blocking(self._put, self.path(key), body)
+        run = run_short if len(body) <= _SMALL else run_blocking
+        await run(self._put, self.path(key), body)
 
     def _put(self, path: Path, body: bytes) -> None:
         self._confine(path.parent)

@@ -147,7 +147,7 @@ class TransferOptions:
     """
 
     part_size: int = attrs.field(default=8 * MiB, validator=attrs.validators.ge(1))
-    files: int = attrs.field(default=16, validator=attrs.validators.ge(1))
+    files: int = attrs.field(default=32, validator=attrs.validators.ge(1))
     parts: int = attrs.field(default=8, validator=attrs.validators.ge(1))
     budget: int = attrs.field(default=64 * MiB, validator=attrs.validators.ge(1))
     on_error: Literal["raise", "continue"] = attrs.field(

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from ..errors import ResponseError
 
+_FIRST = 4
 _GAIN = 1.1
 _WINDOW = 0.05
 _WIDEST = 8
@@ -21,7 +22,7 @@ class Tuner:
     """Choose how many parts of a file are on their way: more while the throughput grows."""
 
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
-        self.limit = min(2, most)
+        self.limit = min(_FIRST, most)
         self._most = most
         self._clock = clock
         self._best = 0.0
@@ -37,7 +38,7 @@ class Tuner:
         self._bytes += size
         self._parts += 1
         elapsed = self._clock() - self._since
-        if self._parts < 2 * self.limit or elapsed < _WINDOW:
+        if self._parts < self.limit or elapsed < _WINDOW:
             return
         rate = self._bytes / elapsed
         if rate < self._best * _GAIN:

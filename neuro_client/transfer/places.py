@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from ..concurrency import run_blocking
+from ..threads import run_blocking
 from ..uris import child, file_path
 from .engine import Side
 from .local import LocalStore

@@ -24,6 +24,7 @@ LAYERS = {
     "retry": 0,
     "run": 0,
     "concurrency": 0,
+    "threads": 0,
     "tracing": 0,
     "streaming": 1,
     "transfer": 1,
@@ -54,6 +55,7 @@ L0_MAY_USE = {
     "retry": {"errors"},
     "run": {"errors", "models"},
     "concurrency": {"errors"},
+    "threads": set(),
     "tracing": set(),
 }
 HTTP_USERS = {"transport", "auth.callback", "local"}

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 import warnings
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -15,7 +13,6 @@ from neuro_client.concurrency import (
     SingleFlight,
     finish,
     first_failure,
-    run_blocking,
     scoped_iterator,
 )
 
@@ -247,32 +244,3 @@ async def test_single_flight_tells_all_callers_the_error() -> None:
     for task in tasks:
         with pytest.raises(OSError, match="broken"):
             await task
-
-
-async def test_blocking_work_runs_in_its_own_threads() -> None:
-    name = await run_blocking(lambda: threading.current_thread().name)
-    assert name.startswith("neuro-disk")
-
-
-async def test_cancelled_caller_waits_for_the_thread() -> None:
-    release = threading.Event()
-    ended = []
-
-    def work() -> None:
-        release.wait(5)
-        time.sleep(0.02)
-        ended.append(True)
-
-    async def call() -> None:
-        await run_blocking(work)
-
-    task = asyncio.create_task(call())
-    await asyncio.sleep(0.01)
-    task.cancel()
-    await asyncio.sleep(0.01)
-    task.cancel()
-    assert not task.done()
-    release.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert ended == [True]

@@ -158,12 +158,12 @@ def test_parts_are_joined_while_they_are_quick() -> None:
     assert fixed.parts == 1
 
 
-@pytest.mark.parametrize(("gains", "limit"), [((1, 2, 4), 16), ((1, 2, 2.05), 4), ((1, 1), 2)])
+@pytest.mark.parametrize(("gains", "limit"), [((1, 2, 4), 32), ((1, 2, 2.05), 8), ((1, 1), 4)])
 def test_more_parts_only_while_they_help(gains: tuple[float, ...], limit: int) -> None:
     now = 0.0
-    tuner = Tuner(16, lambda: now)
+    tuner = Tuner(32, lambda: now)
     for gain in gains:
-        for _ in range(2 * tuner.limit):
+        for _ in range(tuner.limit):
             now += 1.0 / gain
             tuner.moved(1000)
     assert tuner.limit == limit
