@@ -68,16 +68,21 @@ lint: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# What installs within minutes: the demo's flow as a test, with the real data set and classifier;
-# and the suites over real sockets on the newest HTTP library, without the packages that stop at an
-# older one.
+# What installs within minutes: the demo's flow as a test, with the real data set and classifier; the
+# bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
+# the newest HTTP library, without the packages that stop at an older one.
 e2e: $(DEMO_READY) $(NEWEST_READY)
 	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
+	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q tests/adversity
 	$(NEWEST)/bin/python -m pytest -q tests/integration tests/unit/transfer tests/unit/jobs
 
 # The published client, unchanged, against the local platform.
 interop: $(READY) $(INTEROP_READY)
 	$(BIN)/python -m tests.interop $(CURDIR)/$(INTEROP)/bin/python
+
+# Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
+bench: $(READY) $(INTEROP_READY)
+	NEURO_BENCH_PUBLISHED=$(CURDIR)/$(INTEROP) $(BIN)/python -m tests.bench $(ARGS)
 
 demo: $(DEMO_READY)
 	@$(BIN)/python docs/example/demo.py

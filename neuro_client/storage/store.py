@@ -24,6 +24,7 @@ from ..errors import (
 from ..retry import is_transient
 from ..transfer import Body, Capabilities, Chunk, Entry, EntryKind, Part, Upload
 from ..transfer.drafts import temporary
+from ..transfer.plan import check_name
 from ..transfer.store import Announce
 from ..transport import Answer
 from .models import FileStatus
@@ -64,7 +65,7 @@ class StorageStore:
             async with self._service.records(current, once=True) as records:
                 async for record in records:
                     name, kind, size, time = decode_brief(record)
-                    entry = _entry(start + name, kind, size, time)
+                    entry = _entry(start + check_name(name), kind, size, time)
                     yield entry
                     if recursive and entry.is_dir:
                         pending.append(entry.key)
