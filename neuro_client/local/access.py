@@ -149,8 +149,12 @@ class Access:
 
     async def readable(self, username: str) -> Callable[[URL], bool]:
         """Return a quick test of which URIs a user may read."""
+        return await self.may(username, "read")
+
+    async def may(self, username: str, action: str) -> Callable[[URL], bool]:
+        """Return a quick test of which URIs a user may do ``action`` on."""
         grants = await self._of(username)
-        return lambda uri: rank(_action(grants, key_of(uri))) >= rank("read")
+        return lambda uri: rank(_action(grants, key_of(uri))) >= rank(action)
 
     async def _of(self, username: str) -> dict[Key, str]:
         found = self._grants.get(username)

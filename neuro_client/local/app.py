@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, hdrs, web
 
-from .errors import unauthorized
+from .errors import refuse, unauthorized
+from .requests import is_unreadable
 from .services.base import Service
 
 if TYPE_CHECKING:
@@ -94,7 +95,14 @@ def _is_public(request: web.Request, public: tuple[str, ...]) -> bool:
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer what a handler did not expect with 500, and tell WebSocket clients why in a header."""
     try:
-        response: web.StreamResponse = await handler(request)
+        if is_unreadable(request):
+            raise refuse(400, "The address or the length of the request cannot be read")
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.RequestPayloadError as error:
+            refusal = refuse(400, f"The request body cannot be read: {error}")
+            _give_up_body(request, refusal)
+            raise refusal from None
     except web.HTTPException as error:
         _explain_upgrade(request, error)
         raise
@@ -135,8 +143,17 @@ async def _pass_over_body(request: web.Request, response: web.StreamResponse) ->
         async with asyncio.timeout(LINGER_TIME):
             await response.prepare(request)
             await response.write_eof()
-            while await request.content.readany():
-                pass
+            try:
+                while await request.content.readany():
+                    pass
+            except web.RequestPayloadError:
+                _give_up_body(request, response)
+
+
+def _give_up_body(request: web.Request, response: web.StreamResponse) -> None:
+    """End with a body that cannot be decoded; nothing behind it can be understood either."""
+    request.content.feed_eof()
+    response.force_close()
 
 
 def _explain_upgrade(request: web.Request, response: web.Response) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from .faults import Fault, Faults, Interception, Match
 from .files import default_data, read_json, write_private
 from .quotas import SCHEMA as QUOTA_SCHEMA
 from .quotas import Quotas
+from .requests import read_any_head
 from .services import SERVICES
 from .services.base import Quota, Service
 from .settings import ClusterSettings, PresetSettings, Settings
@@ -40,6 +42,7 @@ RUNNERS = ("process",)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHUTDOWN_TIME = 2.0
 _READ_BUFFER = 2**18
+_LOCK_TIME = 1.0
 
 
 class AlreadyRunningError(RuntimeError):
@@ -251,6 +254,8 @@ class LocalPlatform:
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
+        assert runner.server is not None
+        read_any_head(runner.server)
         context = None
         if self._tls is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -272,20 +277,18 @@ class LocalPlatform:
         await asyncio.to_thread(write_private, self.data / "ready.json", text)
 
     def _lock(self) -> int:
-        """Take the data folder, made private, for this process; blocks for no time."""
+        """Take the data folder, made private, for this process; blocks for a second at most."""
         self.data.mkdir(0o700, parents=True, exist_ok=True)
         self.data.chmod(0o700)
         handle = os.open(self.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(handle):
             os.close(handle)
             other = read_json(self.data / "ready.json")
             raise AlreadyRunningError(
                 f"The data in {self.data} is served already, by process {other.get('pid', '?')} "
                 f"at {other.get('api_url', 'an unknown address')}; stop that one with "
                 "`neuro-client local down`, or choose another folder with --data"
-            ) from None
+            )
         for name in self.settings.clusters:
             self.storage_root(name).mkdir(0o700, parents=True, exist_ok=True)
         return handle
@@ -321,6 +324,20 @@ class LocalPlatform:
             numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
             write_private(path, json.dumps(numbers))
         return found
+
+
+def _locked(handle: int) -> bool:
+    """Lock an open file; what a killed platform was just starting may hold it a moment longer."""
+    deadline = time.monotonic() + _LOCK_TIME
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def _close_all(sockets: Mapping[str, socket.socket]) -> None:

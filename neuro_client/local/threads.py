@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
     """Take something in a thread; when cancelled meanwhile, give it back before that goes on."""
-    work = asyncio.ensure_future(asyncio.to_thread(take))
+    work = asyncio.get_running_loop().run_in_executor(None, take)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

@@ -7,6 +7,7 @@ The jobs that are not settled are held in memory, each changed in one step witho
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,9 @@ from .policy import Capacity, Timing
 from .store import JobStore
 
 _LONG = 3600.0
+_AFTER_FAILURE = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 @attrs.define
@@ -176,7 +180,11 @@ class JobControl:
     async def _manage(self, group: asyncio.TaskGroup) -> None:
         while True:
             self._wake.clear()
-            pause = await self._pass(group)
+            try:
+                pause = await self._pass(group)
+            except Exception:  # one job, or a full disk, must not take the platform down
+                _log.exception("the jobs could not be looked after; trying again")
+                pause = _AFTER_FAILURE
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

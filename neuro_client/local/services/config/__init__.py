@@ -86,7 +86,10 @@ class _Handlers:
         if not _PLAIN_HOST.fullmatch(host):
             return self._platform.url
         try:
-            return URL(f"{self._platform.url.scheme}://{host}")
+            root = URL(f"{self._platform.url.scheme}://{host}")
+            # Its parts are read when an address is made of it.
+            _ = str(root / "ping")
+            return root
         except ValueError:
             return self._platform.url
 

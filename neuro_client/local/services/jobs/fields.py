@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import posixpath
 import shlex
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from ...errors import refuse
+from ...requests import read_json
 
 T = TypeVar("T")
 _MISSING = object()
@@ -62,10 +63,7 @@ def invalid(path: str, text: str) -> web.HTTPError:
 
 async def body(request: web.Request) -> object:
     """Read the JSON body."""
-    try:
-        return json.loads(await request.read())
-    except ValueError as error:
-        raise refuse(400, f"The request body is not JSON: {error}") from None
+    return await read_json(request)
 
 
 def boolean(value: object, path: str) -> bool:
@@ -79,6 +77,11 @@ def string(value: object, path: str) -> str:
     """Accept any string."""
     if not isinstance(value, str):
         raise invalid(path, "must be a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can say half a character, which no file and no database can hold.
+        raise invalid(path, "must be a string of whole characters") from None
     return value
 
 
@@ -112,9 +115,13 @@ def number(value: object, path: str) -> float:
     """Accept finite numbers."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise invalid(path, "must be a number")
-    if value != value or value in (float("inf"), float("-inf")):
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
         raise invalid(path, "must be a finite number")
-    return float(value)
+    return found
 
 
 def one_of(*choices: str) -> Callable[[object, str], str]:
@@ -145,7 +152,7 @@ def mapping(check: Callable[[object, str], T]) -> Callable[[object, str], dict[s
     def check_all(value: object, path: str) -> dict[str, T]:
         if not isinstance(value, Mapping):
             raise invalid(path, "must be an object")
-        return {str(name): check(item, f"{path}.{name}") for name, item in value.items()}
+        return {string(name, path): check(item, f"{path}.{name}") for name, item in value.items()}
 
     return check_all
 

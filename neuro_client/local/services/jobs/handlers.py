@@ -23,7 +23,7 @@ from . import fields
 from .answer import describe
 from .fields import Fields, invalid
 from .lookup import find, username
-from .request import Wanted, parse
+from .request import Wanted, minutes, parse
 
 
 class JobHandlers:
@@ -80,18 +80,17 @@ class JobHandlers:
         """Set the life span or add to it, in minutes."""
         job = await find(self._platform, request, "write", by_name=True)
         body = Fields(await fields.body(request))
-        total = body.take("max_run_time_minutes", fields.optional(fields.integer(1)), None)
-        more = body.take(
-            "additional_max_run_time_minutes", fields.optional(fields.integer(1)), None
-        )
+        total = body.take("max_run_time_minutes", fields.optional(minutes), None)
+        more = body.take("additional_max_run_time_minutes", fields.optional(minutes), None)
         body.end()
         if (total is None) == (more is None):
             raise refuse(
                 400, "Give one of max_run_time_minutes and additional_max_run_time_minutes"
             )
         job = await self._platform.jobs.get(job.id) or job
-        minutes = total if more is None else (job.max_run_time_minutes or 0) + more
-        await self._platform.jobs.update(attrs.evolve(job, max_run_time_minutes=minutes))
+        span = total if more is None else (job.max_run_time_minutes or 0) + more
+        minutes(span, "max_run_time_minutes")
+        await self._platform.jobs.update(attrs.evolve(job, max_run_time_minutes=span))
         return web.Response(status=204)
 
     async def drop(self, request: web.Request) -> web.Response:

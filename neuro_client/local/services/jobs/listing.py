@@ -103,9 +103,12 @@ def conditions(request: web.Request) -> tuple[str, list[Any]]:
         if not _NAME.match(query["name"]):
             raise refuse(400, f"{query['name']!r} cannot be the name of a job")
         among("name", [query["name"]])
-    for tag in query.getall("tag", []):
-        where.append("id IN (SELECT job_id FROM job_tags WHERE tag = ?)")
-        parameters.append(tag)
+    tags = set(query.getall("tag", []))
+    if tags:
+        marks = ", ".join("?" * len(tags))
+        having = "GROUP BY job_id HAVING COUNT(DISTINCT tag) = ?"
+        where.append(f"id IN (SELECT job_id FROM job_tags WHERE tag IN ({marks}) {having})")
+        parameters += [*tags, len(tags)]
     for name, sign in (("since", ">="), ("until", "<=")):
         if name in query:
             where.append(f"created_at {sign} ?")
@@ -170,6 +173,8 @@ def _limit(request: web.Request) -> int | None:
     if "limit" not in request.query:
         return None
     text = request.query["limit"]
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    digits = text.lstrip("0")
+    if not text.isascii() or not text.isdigit() or not digits:
         raise refuse(400, f"limit must be a positive whole number, not {text!r}")
-    return int(text)
+    # More digits than that are as good as no limit, and more than Python reads.
+    return int(digits[:18])

@@ -19,6 +19,9 @@ from .fields import Fields, invalid
 NAME = re.compile(r"[a-z](?:-?[a-z0-9])*\Z")
 _MIB = 1 << 20
 _MAX_SCHEDULE_TIMEOUT = 2_592_000
+# Longer than anybody waits, and short enough to be counted in seconds of the epoch.
+minutes = fields.integer(1, 2**31 - 1)
+"""Accept the life span of a job."""
 
 
 @attrs.frozen
@@ -47,10 +50,10 @@ def parse(value: object, settings: Settings, *, from_preset: bool) -> Wanted:
         raise invalid("env", f"must not set {PASSED_CONFIG} together with pass_config")
     spec = _spec(request, description, preset, from_preset=from_preset, pass_config=pass_config)
     spec = attrs.evolve(spec, price=_price(description["resources"], preset, settings))
-    minutes = request.take("max_run_time_minutes", fields.optional(fields.integer(1)), None)
+    life_span = request.take("max_run_time_minutes", fields.optional(minutes), None)
     container.end()
     request.end()
-    return Wanted(cluster, org, spec, minutes)
+    return Wanted(cluster, org, spec, life_span)
 
 
 def _place(request: Fields, settings: Settings) -> tuple[str, str | None]:

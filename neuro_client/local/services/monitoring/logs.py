@@ -48,6 +48,9 @@ def options(request: web.Request) -> Options:
     separator = query.get("separator")
     if separator is None:
         separator = f"=== Live logs ==={secrets.token_hex(30)}"
+    if not separator.isprintable():
+        # It is told in a header.
+        raise refuse(400, "separator must be printable, on one line")
     return Options(
         separator=separator.encode(),
         timestamps=boolean(request, "timestamps") or False,

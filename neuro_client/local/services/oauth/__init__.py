@@ -12,12 +12,14 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Mapping
 
 import attrs
 import jinja2
 from aiohttp import web
 from yarl import URL
 
+from ...requests import read_form
 from ...tokens import Tokens
 from ..base import Platform, Service
 from ..config import CLIENT_ID, callback_urls
@@ -109,12 +111,12 @@ class _Pages:
 
     async def decide(self, request: web.Request) -> web.Response:
         """Send the browser back with a code, or with a refusal."""
-        form = await request.post()
-        asked = self._requests.pop(str(form.get("ticket", "")), None)
+        form = await read_form(request)
+        asked = self._requests.pop(form.get("ticket", ""), None)
         if asked is None or asked.expires_at < time.monotonic():
             return _page("text", "This login cannot go on", 400, text="The page is too old.")
         back = URL(asked.redirect_uri)
-        username = str(form.get("username", ""))
+        username = form.get("username", "")
         if form.get("decision") != "allow" or not await self._platform.access.exists(username):
             answer = {"error": "access_denied", "error_description": "The user said no"}
             raise web.HTTPFound(back.update_query(answer))
@@ -138,28 +140,27 @@ class _Pages:
 
     async def token(self, request: web.Request) -> web.Response:
         """Turn a code or a refresh token into an access token."""
-        form = await request.post()
+        form = await read_form(request)
         if form.get("client_id") != CLIENT_ID:
             return _refused("invalid_client", 401)
         if form.get("grant_type") == "authorization_code":
-            return await self._redeem(str(form.get("code", "")), form)
+            return await self._redeem(form.get("code", ""), form)
         if form.get("grant_type") == "refresh_token":
-            username = await self._tokens.user_of_refresh(str(form.get("refresh_token", "")))
+            username = await self._tokens.user_of_refresh(form.get("refresh_token", ""))
             if username is None:
                 return _refused("invalid_grant", 403)
             return await self._issued(username, None)
         return _refused("unsupported_grant_type", 400)
 
-    async def _redeem(self, code: str, form: object) -> web.Response:
-        assert hasattr(form, "get")
+    async def _redeem(self, code: str, form: Mapping[str, str]) -> web.Response:
         # A code is gone with its first use, also with a wrong one.
         grant = self._grants.pop(code, None)
         if grant is None or grant.expires_at < time.monotonic():
             return _refused("invalid_grant", 403)
-        verifier = str(form.get("code_verifier", ""))
+        verifier = form.get("code_verifier", "")
         digest = hashlib.sha256(verifier.encode("utf-8", "replace")).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
-        same_place = str(form.get("redirect_uri", "")) == grant.redirect_uri
+        same_place = form.get("redirect_uri", "") == grant.redirect_uri
         if not same_place or not hmac.compare_digest(
             challenge, grant.challenge.encode("ascii", "replace").decode()
         ):

@@ -1,16 +1,18 @@
 """Files below one root, by names that cannot leave it; all functions block.
 
-A link inside the storage, which a job may have made, is shown but never followed out of the root.
+A link inside the storage, which a job may have made, is shown, but never followed out of the root,
+nor to where whoever asks could not go without it.
 """
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -52,6 +54,16 @@ class Root:
     def __init__(self, folder: Path, drafts: Path) -> None:
         self._folder = os.path.realpath(folder)
         self._drafts = str(drafts)
+        self._allowed: Callable[[Sequence[str]], bool] | None = None
+
+    def seen_by(self, allowed: Callable[[Sequence[str]], bool]) -> Root:
+        """Return the same root for somebody: links lead only to what is ``allowed``.
+
+        ``allowed`` gets the parts of the path that a link leads to, in any thread.
+        """
+        found = copy.copy(self)
+        found._allowed = allowed
+        return found
 
     def resolve(self, parts: Sequence[str], *, follow: bool = False) -> str:
         """Return the path of an entry, whose last component is not followed unless asked for."""
@@ -60,9 +72,15 @@ class Root:
         path = os.path.join(self._folder, *parts)
         checked = path if follow or not parts else os.path.dirname(path)
         real = os.path.realpath(checked)
-        if real != self._folder and not real.startswith(f"{self._folder}/"):
+        if real != checked and not self._may_follow(real):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return path
+
+    def _may_follow(self, real: str) -> bool:
+        if real != self._folder and not real.startswith(f"{self._folder}/"):
+            return False
+        parts = real[len(self._folder) + 1 :].split("/")
+        return self._allowed is None or self._allowed(parts)
 
     def info(self, parts: Sequence[str]) -> FileInfo:
         """Describe an entry, a link as itself."""

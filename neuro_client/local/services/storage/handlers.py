@@ -65,9 +65,9 @@ class Handlers:
         cluster = request.match_info["cluster"]
         if cluster not in self._roots:
             raise web.HTTPNotFound(text=f"There is no cluster {cluster!r}")
-        root = self._roots[cluster]
         # /api/v1/storage/{cluster}/{path}, where the cluster may be quoted too
         parts = split_path(request.rel_url.raw_path.split("/", 5)[5])
+        root = await self._root(request, cluster)
         try:
             response: web.StreamResponse = await self._operations[operation](request, root, parts)
         except OSError as error:
@@ -76,6 +76,12 @@ class Handlers:
             wants_lines = operation in ("LISTSTATUS", "DELETE") and _wants_ndjson(request)
             raise _refusal(error, as_json=wants_lines) from error
         return response
+
+    async def _root(self, request: web.Request, cluster: str) -> Root:
+        """Return a cluster's root as the caller sees it."""
+        action = "read" if request.method in ("GET", "HEAD") else "write"
+        may = await self._platform.access.may(request["caller"].username, action)
+        return self._roots[cluster].seen_by(lambda parts: may(_uri(request, parts)))
 
     async def _action(self, request: web.Request, parts: Sequence[str]) -> str:
         return await self._platform.access.action(request["caller"].username, _uri(request, parts))

@@ -20,8 +20,10 @@ OPERATIONS: Mapping[str, Sequence[str]] = {
 }
 _ALL = {name for names in OPERATIONS.values() for name in names} - {"HEAD"}
 _ALL |= {"WEBSOCKET", "WEBSOCKET_READ", "WEBSOCKET_WRITE"}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]+|\*)")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+# Where a file may end at most, as the system counts.
+_END = 2**63 - 1
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Range", "If-Unmodified-Since")
 
 
@@ -66,6 +68,8 @@ def write_range(request: web.Request) -> tuple[int, int]:
     first, last = int(match[1]), int(match[2])
     if last < first:
         raise _bad("Content-Range ends before it begins")
+    if last >= _END:
+        raise _bad("Content-Range ends where no file can be")
     return first, last - first + 1
 
 
@@ -86,14 +90,20 @@ def read_span(header: str | None, size: int) -> Span:
     if match is None or match[0] == "bytes=-":
         raise RangeError(header)
     if not match[1]:
-        length = min(int(match[2]), size)
+        length = min(_clipped(match[2]), size)
         start, end = size - length, size
     else:
-        start = int(match[1])
-        end = min(int(match[2]) + 1, size) if match[2] else size
+        start = _clipped(match[1])
+        end = min(_clipped(match[2]) + 1, size) if match[2] else size
     if start >= size or end <= start:
         raise RangeError(header)
     return Span(start, end - start, partial=True)
+
+
+def _clipped(digits: str) -> int:
+    """Read a number of which only matters whether it lies inside of a file."""
+    digits = digits.lstrip("0")
+    return int(digits or 0) if len(digits) < 20 else _END
 
 
 def _bad(text: str) -> web.HTTPBadRequest:

@@ -10,6 +10,7 @@ from yarl import URL
 
 from ...access import SCHEMES, is_name, key_of
 from ...errors import not_allowed, refuse
+from ...requests import read_json
 from ..base import Platform, Service
 
 ROOT = "/api/v1/users"
@@ -28,7 +29,7 @@ def create(platform: Platform) -> Service:
             web.delete(user, handlers.remove),
             web.get(f"{user}/permissions", handlers.permissions),
             web.post(f"{user}/permissions", handlers.share),
-            web.put(f"{user}/permissions", handlers.share),
+            web.put(f"{user}/permissions", handlers.replace),
             web.delete(f"{user}/permissions", handlers.revoke),
             web.get(f"{user}/permissions/shared", handlers.shared),
             web.post(f"{user}/permissions/check", handlers.check),
@@ -45,7 +46,7 @@ class _Handlers:
 
     async def add(self, request: web.Request) -> web.Response:
         """Add a role below the caller's own name; users themselves are added by the owner."""
-        body = await _json(request)
+        body = await read_json(request)
         name = body.get("name") if isinstance(body, dict) else None
         if not isinstance(name, str) or not name:
             raise refuse(400, "The name of the role is missing")
@@ -94,15 +95,24 @@ class _Handlers:
         return web.json_response(rows)
 
     async def share(self, request: web.Request) -> web.Response:
+        """Give a user rights on what the caller manages, and say which."""
+        wanted = await self._share(request)
+        answer = [{"uri": str(uri), "action": action} for uri, action in wanted]
+        return web.json_response(answer, status=201)
+
+    async def replace(self, request: web.Request) -> web.Response:
         """Give a user rights on what the caller manages."""
+        await self._share(request)
+        return web.Response(status=204)
+
+    async def _share(self, request: web.Request) -> Sequence[tuple[URL, str]]:
         name = await self._named(request)
-        wanted = _wanted(await _json(request))
+        wanted = _wanted(await read_json(request))
         caller = request["caller"].username
         await self._platform.access.require(caller, [(uri, "manage") for uri, _ in wanted])
         for uri, action in wanted:
             await self._platform.access.grant(name, uri, action)
-        answer = [{"uri": str(uri), "action": action} for uri, action in wanted]
-        return web.json_response(answer, status=201)
+        return wanted
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Take rights back."""
@@ -122,7 +132,7 @@ class _Handlers:
         """Answer which rights of a list a user does not have."""
         name = await self._named(request)
         self._own(request, name)
-        missing = await self._platform.access.missing(name, _wanted(await _json(request)))
+        missing = await self._platform.access.missing(name, _wanted(await read_json(request)))
         return web.json_response({"missing": missing}, status=403 if missing else 200)
 
     async def tree(self, request: web.Request) -> web.Response:
@@ -164,13 +174,6 @@ class _Handlers:
         caller = request["caller"].username
         if name != caller and not name.startswith(f"{caller}/"):
             raise not_allowed([{"uri": f"role://{name}", "action": "manage"}])
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return await request.json()
-    except ValueError:
-        raise refuse(400, "The body is not JSON") from None
 
 
 def _wanted(body: Any) -> Sequence[tuple[URL, str]]:

@@ -1,0 +1,46 @@
+"""Run the benchmarks, all or those named, and print the tables of what they measured.
+
+Further options are those of every program: --rounds, --where, --full.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+from . import many_files, memory, report, start, storage
+from .platform_rates import __main__ as platform_rates
+
+Program = Callable[[Sequence[str]], None]
+
+PROGRAMS: dict[str, Program] = {
+    "start": start.main,
+    "platform-rates": platform_rates.main,
+    "storage": storage.main,
+    "memory": memory.main,
+    "many-files": many_files.main,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is asked for, one after the other."""
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS='...'", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("programs", nargs="*", help=f"of {' '.join(PROGRAMS)}; default all")
+    given, further = parser.parse_known_args(arguments)
+    if unknown := set(given.programs) - set(PROGRAMS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    if "--json" in further and len(given.programs) != 1:
+        parser.error("--json goes with one program")
+    begin = time.monotonic()
+    for name in given.programs or PROGRAMS:
+        print(f"== {name}", flush=True)
+        PROGRAMS[name](further)
+    print(f"{(time.monotonic() - begin) / 60:.1f} minutes\n")
+    report.main([])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Rates of the platform's storage service against plain handlers that do the same file work."""
