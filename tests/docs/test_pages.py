@@ -56,6 +56,20 @@ def test_every_public_name_is_in_the_reference(name: str) -> None:
     assert any(re.search(rf":: {name}$", page.read_text("utf-8"), re.M) for page in pages)
 
 
+def _errors(cls: type[Exception]) -> Iterator[str]:
+    for below in cls.__subclasses__():
+        if below.__name__ in neuro_client.__all__:
+            yield below.__name__
+            yield from _errors(below)
+
+
+@pytest.mark.parametrize("name", sorted(set(_errors(neuro_client.NeuroError))))
+def test_every_error_has_a_remedy(name: str) -> None:
+    text = (ROOT / "docs" / "concepts" / "requests.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert any(f"`{name}`" in row.split("|")[1] for row in rows)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.strip() or "(none)")
 def test_help_is_what_the_reference_shows(command: str) -> None:
     shown = subprocess.run(
