@@ -169,7 +169,11 @@ def _journal(source: Side, target: Side) -> Journal | None:
     """Make the journal of a transfer between two places that have names."""
     if not (source.place and target.place):
         return None
-    return Journal("\n".join((source.place, source.key, target.place, target.key)), target.place)
+    name = "\n".join((source.place, source.key, target.place, target.key))
+    try:
+        return Journal(name, target.place)
+    except RuntimeError:  # a user without a home, as in some containers
+        return None
 
 
 class _Tree:

@@ -26,6 +26,7 @@ from .models import (
     RUNNING,
     SUSPENDED,
     Job,
+    Run,
     StatusItem,
 )
 from .policy import Capacity, Timing
@@ -35,16 +36,6 @@ _LONG = 3600.0
 _AFTER_FAILURE = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.define
-class _Run:
-    """A run whose processes may exist."""
-
-    number: int
-    since: float
-    stopping: bool = False
-    charged: float = attrs.Factory(lambda self: self.since, takes_self=True)
 
 
 class JobControl:
@@ -61,7 +52,7 @@ class JobControl:
         self._accounts = accounts.Accounts(platform)
         self._platform = platform
         self._jobs: dict[str, Job] = {}
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._not_before: dict[str, float] = {}
         self._dirty: set[str] = set()
         self._committing = asyncio.Lock()
@@ -157,7 +148,7 @@ class JobControl:
     def _adopt(self, group: asyncio.TaskGroup, job: Job) -> None:
         self._jobs[job.id] = job
         if job.materialized:
-            self._runs[job.id] = _Run(job.run, time.time(), job.stopping or job.finished)
+            self._runs[job.id] = Run(job.run, time.time(), job.stopping or job.finished)
             group.create_task(self._attend(job.id))
         elif job.status == RUNNING:  # cannot be by our own doing
             self._leave(job.id, FAILED, "Error", "The run of the job was not found")
@@ -291,7 +282,7 @@ class JobControl:
         self._jobs[job_id] = job
         self._dirty.add(job_id)
         self._not_before.pop(job_id, None)
-        self._runs[job_id] = _Run(job.run, now)
+        self._runs[job_id] = Run(job.run, now)
         group.create_task(self._attend(job_id, start=True))
 
     async def _attend(self, job_id: str, *, start: bool = False) -> None:
@@ -315,7 +306,7 @@ class JobControl:
         self._tell(job_id)
         await self._charge(job_id, time.time())
 
-    async def _start(self, job_id: str, run: _Run) -> None:
+    async def _start(self, job_id: str, run: Run) -> None:
         if run.stopping:
             return
         secrets = self.runner.log_path(job_id, run.number).parent.parent / "secrets"
@@ -335,7 +326,7 @@ class JobControl:
         self._move(job_id, StatusItem(RUNNING, run.since))
         await self._commit()
 
-    async def _resume(self, job_id: str, run: _Run) -> None:
+    async def _resume(self, job_id: str, run: Run) -> None:
         """Take a run over that an earlier platform started, or was about to start."""
         if not run.stopping and self._jobs[job_id].status != RUNNING:
             started = await self.runner.find(job_id, run.number)

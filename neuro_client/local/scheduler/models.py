@@ -146,6 +146,16 @@ class Job:
         return attrs.evolve(self, statuses=(*self.statuses, item))
 
 
+@attrs.define
+class Run:
+    """Hold a run whose processes may exist."""
+
+    number: int
+    since: float
+    stopping: bool = False
+    charged: float = attrs.Factory(lambda self: self.since, takes_self=True)
+
+
 def dump(job: Job) -> str:
     """Write a job as JSON for the database."""
     return json.dumps(attrs.asdict(job))

@@ -316,6 +316,17 @@ async def test_no_state_folder_is_no_failure(
     assert "no journal" in caplog.text
 
 
+async def test_no_home_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    source, target = MemoryStore(), FlakyStore()
+    await source.put("f", content(8000))
+    await send(source, target)
+    assert target.objects["f"].data == content(8000)
+
+
 async def test_a_source_without_a_version_is_not_remembered() -> None:
     journal = Journal("name", "to")
     await journal.opened(entry("f", None), Upload("f", "u1", 10), 5)
