@@ -28,6 +28,8 @@ from .base import Exit, RunnerError, RunSpec, Usage
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Where this package lies, which an editable installation leaves outside of its environment.
+_PACKAGE = Path(__file__).resolve().parents[2]
 _POLL = 0.1
 _SUPERVISOR_START = 10  # times _POLL
 _T = TypeVar("_T")
@@ -211,7 +213,7 @@ class ProcessRunner:
                     folders=[working_dir] if spec.working_dir else [],
                     scratch=folder / "tmp",
                     shm=spec.memory if spec.shm else 64 << 20,
-                    keep=[Path(sys.prefix), Path(sys.base_prefix)],
+                    keep=[Path(sys.prefix), Path(sys.base_prefix), _PACKAGE],
                 )
             )
         if self._namespace == "bubblewrap" and steps is not None:

@@ -25,6 +25,17 @@ from neuro_client.cli.main import cli
 _PATIENCE = 20.0
 
 
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to commands in the background: they would never notice a Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _take_terminal() -> None:
+    """Make the terminal the controlling one, so that Ctrl-C is a signal."""
+    _heed_ctrl_c()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @attrs.frozen
 class Program:
     """Start ``neuro-client`` under a login of its own."""
@@ -92,6 +103,7 @@ class Program:
             env=self.environment,
             cwd=self.home,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     def terminal(self, *args: str) -> Terminal:
@@ -112,8 +124,7 @@ class Terminal:
             env=environment,
             cwd=folder,
             start_new_session=True,
-            # The terminal becomes the controlling one, so that Ctrl-C is a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
         )
         os.close(theirs)
         self.shown = ""
