@@ -60,6 +60,7 @@ def _execute(settings: Settings, body: Callable[[], int | None]) -> int:
         drop_output()
         return errors.BROKEN_PIPE
     except KeyboardInterrupt:
+        click.echo("Interrupted", err=True)
         return errors.INTERRUPTED
     except Exception as error:
         errors.report(error, debug=settings.debug)

@@ -13,10 +13,11 @@ from ..client import Client
 from ..errors import NeuroError
 from ..storage import FileStatus
 from ..transfer import AbstractDeleteProgress, StorageProgressDelete
+from ..uris import storage_path
 from . import errors
 from .copy import cp, mv
 from .output import human_size, human_time, print_json, print_pairs, print_table, printable
-from .places import read_place
+from .places import Place, read_place
 from .session import async_command, check_cluster, open_client
 from .settings import Settings, common_options
 
@@ -152,7 +153,10 @@ async def rm(settings: Settings, uris: Sequence[str], recursive: bool, verbose: 
     removed = _Removed(tell=verbose)
     code = errors.DONE
     async with open_client(settings) as client:
-        for place in [await read_place(settings, client, text, ("storage",)) for text in uris]:
+        places = [await read_place(settings, client, text, ("storage",)) for text in uris]
+        for place in places:
+            _check_not_home(client, place)
+        for place in places:
             try:
                 await client.storage.rm(place.uri, recursive=recursive, progress=removed)
             except (NeuroError, OSError) as error:
@@ -165,6 +169,18 @@ async def rm(settings: Settings, uris: Sequence[str], recursive: bool, verbose: 
     if settings.json:
         print_json({"removed": removed.uris})
     return code
+
+
+def _check_not_home(client: Client, place: Place) -> None:
+    """Refuse the user's whole home folder, and what holds it: it would not come back."""
+    path = f"/{storage_path(client.parse.normalize_uri(place.uri)).strip('/')}".rstrip("/")
+    orgs = client.config.clusters[place.uri.host or client.cluster_name].orgs
+    for org in {None, *orgs}:
+        home = "".join(f"/{name}" for name in (org, client.username) if name)
+        if f"{home}/".startswith(f"{path}/"):
+            raise click.UsageError(
+                f"{place.text} is a home folder, or holds one; name what is in it instead"
+            )
 
 
 @storage.command("du")

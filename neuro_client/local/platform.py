@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import socket
 import ssl
 import time
@@ -287,7 +288,8 @@ class LocalPlatform:
             raise AlreadyRunningError(
                 f"The data in {self.data} is served already, by process {other.get('pid', '?')} "
                 f"at {other.get('api_url', 'an unknown address')}; stop that one with "
-                "`neuro-client local down`, or choose another folder with --data"
+                f"`neuro-client local down --data {shlex.quote(str(self.data))}`, or choose "
+                "another folder with --data"
             )
         for name in self.settings.clusters:
             self.storage_root(name).mkdir(0o700, parents=True, exist_ok=True)
@@ -307,7 +309,7 @@ class LocalPlatform:
     def _bind(self, services: Sequence[Service]) -> dict[str, socket.socket]:
         """Bind every listener, to the port of the last start where that is free."""
         path = self.data / "ports.json"
-        ports = read_json(path) if self._port is None else {}
+        ports = {} if self._port == 0 else read_json(path)
         wanted = {MAIN: self._port or ports.get(MAIN, FIRST_PORT if self._port is None else 0)}
         for service in services:
             if service.own_listener:
@@ -320,7 +322,7 @@ class LocalPlatform:
         except BaseException:
             _close_all(found)
             raise
-        if self._port is None:
+        if self._port != 0:
             numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
             write_private(path, json.dumps(numbers))
         return found

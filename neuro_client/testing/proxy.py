@@ -172,6 +172,8 @@ class FaultProxy:
 
     def delay(self, seconds: float) -> None:
         """Hold all bytes for so long, both ways; the bandwidth stays, a round trip takes twice."""
+        if seconds < 0:
+            raise ValueError(f"A delay must not be negative, it is {seconds}")
         self._conditions.delay = seconds
 
     def throttle(self, bytes_per_second: float | None) -> None:
@@ -192,6 +194,10 @@ class FaultProxy:
                 pipe.go_on()
 
     def _add(self, fault: StreamFault) -> StreamFault:
+        if fault.direction not in ("up", "down"):
+            raise ValueError(f"A direction is 'up' or 'down', not {fault.direction!r}")
+        if fault.after < 0 or (fault.seconds is not None and fault.seconds < 0):
+            raise ValueError("Bytes and seconds must not be negative")
         for link in self._links:
             for pipe in (link.up, link.down):
                 fault.begin(pipe)

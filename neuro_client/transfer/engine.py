@@ -211,6 +211,7 @@ class _Tree:
                 await self._transfer.move(item.entry, path, item.start)
             except Exception as error:
                 self._transfer.failed(path, error)
+                self._fail(path, str(error))
             self._done(item.directory)
 
     async def _plan_all(self) -> None:
@@ -220,6 +221,7 @@ class _Tree:
             except Exception as error:
                 directory.failed = True
                 self._transfer.failed(directory.path, error)
+                self._fail(directory.path, str(error))
             self._done(directory)
             self._dirs.task_done()
 

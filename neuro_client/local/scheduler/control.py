@@ -162,6 +162,8 @@ class JobControl:
             else:
                 self._leave(job_id, PENDING, RESTARTING, "The local platform was stopped")
             await self._commit()
+        if (run := self._runs.get(job_id)) is not None:
+            run.stopping = True  # one that is just being started has nothing to stop yet
         await self._stop(job_id)
 
     def wake(self) -> None:

@@ -240,3 +240,10 @@ def test_bars_are_shown_on_a_terminal_only(program: Program, folder: str, tmp_pa
     with program.terminal("storage", "cp", "-P", str(big), folder) as terminal:
         assert terminal.end() == 0
     assert "━" not in terminal.shown
+
+
+@pytest.mark.parametrize("uri", ["storage:", "storage:/", "storage:/user", "storage:/team/"])
+def test_a_home_folder_is_not_removed(program: Program, uri: str) -> None:
+    refused = program.run("storage", "rm", "-r", uri, code=2)
+    assert "home folder" in refused.stderr
+    program.call("storage", "ls", "storage:")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import attrs
+import psutil
 import pytest
 
 from neuro_client.local.runners import ProcessRunner
@@ -178,3 +180,16 @@ async def test_jobs_cancelled_at_any_moment_leave_nothing(api: Api) -> None:
 
     await eventually(settled)
     assert api.platform.jobs.free() == api.platform.jobs.capacity
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.03, 0.06, 0.1])
+async def test_a_platform_that_stops_right_after_a_start_leaves_nothing(
+    tmp_path: Path, pause: float
+) -> None:
+    marker = f"4{int(pause * 1000):03}.{os.getpid()}"
+    async with asyncio.timeout(20):
+        async with running(tmp_path / "data") as api:
+            await api.start(f"sleep {marker}")
+            await asyncio.sleep(pause)
+    commands = [process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if marker in command]

@@ -201,6 +201,7 @@ async def test_continue_lists_all_failures() -> None:
     assert sorted(key for key, _ in caught.value.failures) == ["b", "d/e", "x"]
     assert all(isinstance(error, PermissionError) for _, error in caught.value.failures)
     assert set(target.objects) == {"a", "d/c"}
+    assert sorted(diary.names("fail")) == [("fail", "b"), ("fail", "d/e"), ("fail", "x")]
     assert diary.names("leave") == [("leave", "d"), ("leave", "")]
 
 
