@@ -42,7 +42,7 @@ $(NEWEST_READY): $(READY)
 	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e ".[cli,local]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout
+		-e ".[cli,local]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
 	@touch $@
 
 # The published client's dependencies stop at Python 3.11.
@@ -65,16 +65,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Two workers: the suites wait more than they work, and one file's tests share what they set up.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # What installs within minutes: the demo's flow as a test, with the real data set and classifier; the
 # bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
 # the newest HTTP library, without the packages that stop at an older one.
 e2e: $(DEMO_READY) $(NEWEST_READY)
 	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
-	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q tests/adversity
-	$(NEWEST)/bin/python -m pytest -q tests/integration tests/unit/transfer tests/unit/jobs
+	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity
+	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs
 
 # The published client, unchanged, against the local platform.
 interop: $(READY) $(INTEROP_READY)

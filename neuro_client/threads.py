@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import functools
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -14,7 +15,10 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 
 _BATCH = 8
-"""Short calls that one thread does one behind the other."""
+"""Short calls that one thread does one behind the other, at most."""
+_SHORT = 0.001
+"""Seconds that such a call may take on average."""
+_batch = _BATCH
 
 
 @functools.cache
@@ -41,8 +45,15 @@ class _Call(Generic[T]):
         """Make the call, in a thread."""
         try:
             self._result = self._function(*self._arguments)
+        except StopIteration as error:  # a future cannot hold one
+            self._error = RuntimeError(f"{error!r} was raised in a thread")
         except BaseException as error:
             self._error = error
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the caller that there was no thread for it."""
+        self._error = error
+        self.deliver()
 
     def deliver(self) -> None:
         """Hand the outcome to the caller, on the loop."""
@@ -77,6 +88,15 @@ def _work_through(loop: asyncio.AbstractEventLoop, calls: Sequence[_Call[Any]]) 
         loop.call_soon_threadsafe(_deliver, calls)
 
 
+def _work_through_short(loop: asyncio.AbstractEventLoop, calls: Sequence[_Call[Any]]) -> None:
+    global _batch
+    began = time.perf_counter()
+    _work_through(loop, calls)
+    slow = time.perf_counter() - began > _SHORT * len(calls)
+    # On a slow disk, what waits had better wait side by side.
+    _batch = 1 if slow else min(_BATCH, 2 * _batch)
+
+
 def _deliver(calls: Sequence[_Call[Any]]) -> None:
     for call in calls:
         call.deliver()
@@ -86,14 +106,20 @@ def _deliver(calls: Sequence[_Call[Any]]) -> None:
 _gathered: WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Call[Any]]] = WeakKeyDictionary()
 
 
-def _submit(loop: asyncio.AbstractEventLoop, calls: Sequence[_Call[Any]]) -> None:
-    _disk(os.getpid()).submit(_work_through, loop, calls)
+def _submit(function: Callable[..., None], *arguments: object) -> None:
+    _disk(os.getpid()).submit(function, *arguments)
 
 
 def _submit_gathered(loop: asyncio.AbstractEventLoop) -> None:
     calls = _gathered.pop(loop)
-    for first in range(0, len(calls), _BATCH):
-        _submit(loop, calls[first : first + _BATCH])
+    size = _batch
+    for first in range(0, len(calls), size):
+        some = calls[first : first + size]
+        try:
+            _submit(_work_through_short, loop, some)
+        except RuntimeError as error:  # no more threads, or the program is about to end
+            for call in some:
+                call.fail(error)
 
 
 def run_blocking(function: Callable[..., T], *args: object) -> Awaitable[T]:
@@ -103,7 +129,7 @@ def run_blocking(function: Callable[..., T], *args: object) -> Awaitable[T]:
     result is lost then, so *function* must keep what has to be released where its caller finds it.
     """
     call = _Call(function, args)
-    _submit(asyncio.get_running_loop(), (call,))
+    _submit(_work_through, asyncio.get_running_loop(), (call,))
     return call.outcome()
 
 

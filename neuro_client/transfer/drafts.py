@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import stat
 import sys
 import zlib
 from pathlib import Path
@@ -51,8 +53,8 @@ def is_current(fd: int, path: Path) -> bool:
 class Draft(Writer):
     """Write the whole of a file in a ``with`` block, and `publish` it under its name.
 
-    The hidden name is the same for every process, so that the next one writes over what a killed
-    one left. The lock tells whether its holder lives; while it does, others take a new name.
+    The hidden name is the same for every process, so that the next one removes what a killed one
+    left. The lock tells whether its holder lives; while it does, others take a new name.
     """
 
     def __init__(self, path: Path, mode: int | None) -> None:
@@ -68,24 +70,52 @@ class Draft(Writer):
             super().open()
 
     def _claim(self) -> bool:
+        """Take the usual name, also from what a killed process left; False if that cannot be."""
         if sys.platform == "win32":
             return False
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | BINARY
+        new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | BINARY
         try:
-            fd = os.open(self._path, flags, 0o666)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a link, or somebody else's
+            self.fd = os.open(self._path, new, 0o666)
+        except FileExistsError:
+            if not self._remove_left():
+                return False
+            try:
+                self.fd = os.open(self._path, new, 0o666)
+            except FileExistsError:
+                return False
+        # Somebody may have taken it for a left one before it was locked.
+        if not (try_lock(self.fd) and is_current(self.fd, self._path)):
+            self._abandon()
             return False
-        self.fd = fd
-        found = os.fstat(fd)
-        if not (found.st_uid == os.geteuid() and try_lock(fd) and is_current(fd, self._path)):
-            self.close()
-            return False
-        if found.st_size:
-            os.ftruncate(fd, 0)
         self._set_mode()
         return True
+
+    def _remove_left(self) -> bool:
+        """Remove a draft that nobody holds; links and other people's files are not ours."""
+        try:
+            fd = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | BINARY)
+        except OSError:
+            return False
+        try:
+            found = os.fstat(fd)
+            own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+            own = own and sys.platform != "win32" and found.st_uid == os.geteuid()
+            if not (own and try_lock(fd) and is_current(fd, self._path)):
+                return False
+            self._path.unlink()
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def _abandon(self) -> None:
+        """Remove a draft that was made and cannot be held."""
+        try:
+            if is_current(self.fd, self._path):
+                self._path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def publish(self, body: Chunk) -> None:
         """Write *body* and give the file its name; a failure leaves nothing."""
@@ -93,6 +123,10 @@ class Draft(Writer):
             self.write([body], 0)
             if sys.platform == "win32":
                 self.close()  # before the rename there; elsewhere after it, for the lock
+            elif not is_current(self.fd, self._path):
+                raise FileExistsError(
+                    errno.EEXIST, "somebody replaced the hidden file", str(self._path)
+                )
             os.replace(self._path, self._target)
         except BaseException:
             self._path.unlink(missing_ok=True)

@@ -131,6 +131,7 @@ class _Transfer:
 
     def failed(self, path: str, error: Exception) -> None:
         """Note a failure, or raise it when the first one ends the transfer."""
+        self.mover.note(error)
         if self.options.on_error == "raise":
             raise error
         self.failures.append((path, error))

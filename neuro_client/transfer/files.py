@@ -16,7 +16,7 @@ from ..errors import SourceChangedError
 from .models import SLICE, Entry, EntryKind
 from .store import Chunk
 
-BINARY = getattr(os, "OBINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _MAX_VECTOR = 512
 _seeking = threading.Lock()
 

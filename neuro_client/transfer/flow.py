@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 import attrs
 
 from ..concurrency import finish
-from ..errors import SourceChangedError
+from ..errors import SourceChangedError, TransportError
 from ..retry import RetryPolicy, is_transient
 from .models import Entry, Part
 from .pace import Pace
@@ -65,11 +65,13 @@ class Flow:
         self._report = report
         self._counted = 0
         self._generator: AsyncGeneratorType[Chunk, None] | None = None
+        self._exhausted = False
         self.error: Exception | None = None
 
     def open(self) -> AsyncGenerator[Chunk, None]:
         """Start from the beginning of the range."""
         self._rewind()
+        self._exhausted = False
         self._generator = cast("AsyncGeneratorType[Chunk, None]", self._chunks())
         return self._generator
 
@@ -100,7 +102,7 @@ class Flow:
                         f"instead of {end}; it changed while it was read",
                         entry=self._entry.key,
                     )
-                return
+                break
             except Exception as error:
                 attempt += 1
                 pause = source.retry.delay(attempt, error) if is_transient(error) else None
@@ -108,6 +110,7 @@ class Flow:
                     self.error = error
                     raise
             await asyncio.sleep(pause)
+        self._exhausted = True
 
     async def close(self) -> None:
         """Close what `open` returned, also when its reader was cancelled a moment ago."""
@@ -122,7 +125,12 @@ class Flow:
         while True:
             try:
                 async with self._target.pace.turn():
-                    return await send()
+                    sent = await send()
+                if not self._exhausted:
+                    raise TransportError(
+                        f"the target acknowledged {self._entry.key!r} before it had taken all of it"
+                    )
+                return sent
             except Exception as error:
                 if self.error is not None and self.error is not error:
                     raise self.error from self.error.__cause__

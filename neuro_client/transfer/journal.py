@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -29,7 +30,8 @@ from .models import Entry, Part, Upload
 _log = logging.getLogger(__name__)
 
 _FORMAT = 1
-_CLOSE = 10.0
+_CLOSE = 30.0
+_RIVALS = (".1", ".2", ".3")
 
 KEPT = 7 * 24 * 3600.0
 """Seconds after which a journal that nobody touched is swept, with its unfinished uploads."""
@@ -84,7 +86,7 @@ class _File:
         if not self._read():
             self.unfinished.clear()
             os.ftruncate(self._fd, 0)
-            self.append({"journal": _FORMAT, "place": self.place})
+            self.append({"journal": _FORMAT, "place": self.place, "boot": _boot()})
         return True
 
     def _read(self) -> bool:
@@ -93,22 +95,28 @@ class _File:
             data = file.read()
         lines = _parse(data[: data.rfind(b"\n") + 1])
         header = next(lines, None)
-        if header is None or header.get("journal") != _FORMAT:
+        if header is None or header.get("journal") != _FORMAT or "place" not in header:
             return False
         self.place = str(header["place"])
         for line in lines:
             with suppress(KeyError, TypeError, ValueError):
                 self._apply(line)
+        if header.get("boot") != _boot():
+            # The machine may have lost power: what it had acknowledged need not be on the disk.
+            for item in self.unfinished.values():
+                item.parts.clear()
         if not data.endswith(b"\n"):
             os.write(self._fd, b"\n")  # ends the line that a kill tore off
         return True
 
     def _apply(self, line: dict[str, Any]) -> None:
         if "open" in line:
-            upload = Upload.from_json(line["open"])
-            self.unfinished[upload.id] = Unfinished(upload, line["version"], line["part_size"])
+            upload, part_size = Upload.from_json(line["open"]), int(line["part_size"])
+            if part_size > 0:
+                self.unfinished[upload.id] = Unfinished(upload, str(line["version"]), part_size)
         elif "part" in line:
-            part = Part(*line["part"])
+            number, offset, size, tag = line["part"]
+            part = Part(int(number), int(offset), int(size), tag)
             self.unfinished[line["of"]].parts[part.number] = part
         else:
             self.unfinished.pop(line["closed"], None)
@@ -153,7 +161,9 @@ class Journal:
 
     def __init__(self, name: str, place: str) -> None:
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-        self._file = _File(folder() / f"{digest}.jsonl", place)
+        # The first is for who comes first; the same transfer at the same time takes another one.
+        self._paths = [folder() / f"{digest}{rival}.jsonl" for rival in ("", *_RIVALS)]
+        self._file = _File(self._paths[0], place)
         self._opening = asyncio.Lock()
         self._usable: bool | None = None
 
@@ -170,14 +180,21 @@ class Journal:
         return self._usable
 
     async def _open(self) -> bool:
+        if sys.platform == "win32":  # no locks of this kind there
+            return False
+
         def work() -> bool:
             self._file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return self._file.open(create=True)
+            for path in self._paths:
+                self._file.path = path
+                if self._file.open(create=True):
+                    return True
+            return False
 
         try:
             if await run_blocking(work):
                 return True
-            _log.info("another process does the same transfer; this one could not be resumed")
+            _log.info("others do the same transfer; this one could not be resumed after a kill")
         except OSError as error:
             _log.warning(
                 "no journal, so this transfer could not be resumed after a kill: %s", error
@@ -232,7 +249,18 @@ class Journal:
     async def close(self) -> None:
         """Release the file; one without unfinished uploads is removed."""
         if self._file.is_open:
-            await finish(_close(self._file), _CLOSE)
+            try:
+                await finish(_close(self._file), _CLOSE)
+            except (TimeoutError, OSError) as error:  # the transfer has ended as it has
+                _log.warning("could not close the journal of this transfer: %s", error)
+
+
+def _boot() -> str:
+    """Name the time since the machine was started, where the system tells it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 async def _close(file: _File) -> None:

@@ -167,7 +167,13 @@ class LocalStore:
 
     async def parts(self, upload: Upload, known: Sequence[Part] = ()) -> Sequence[Part]:
         """Confirm what lies within the file, which does not tell which bytes were written."""
-        found = await run_blocking(os.stat, self._draft(upload))
+        draft = self._draft(upload)
+
+        def look() -> os.stat_result:
+            self._confine(draft.parent)
+            return draft.stat()
+
+        found = await run_blocking(look)
         return [part for part in known if part.offset + part.size <= found.st_size]
 
     async def complete(self, upload: Upload, parts: Sequence[Part]) -> None:

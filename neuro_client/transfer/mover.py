@@ -65,10 +65,14 @@ class Mover:
             else:
                 await self._parts(entry, key, start, report)
         except Exception as error:
-            if self._options.on_error == "raise" and is_transient(error):
-                self._interrupted = True  # the others, cancelled for this, keep what they have
+            self.note(error)
             raise
         report.complete()
+
+    def note(self, error: Exception) -> None:
+        """Take note of what ends the transfer: after an outage, files keep their parts."""
+        if self._options.on_error == "raise" and is_transient(error):
+            self._interrupted = True
 
     def _flow(self, entry: Entry, part: Part, report: FileReport) -> Flow:
         return Flow(self.source, self.target, entry, part, report)
@@ -95,7 +99,10 @@ class Mover:
             await self._leave(upload, error)
             raise
         if self._journal is not None:
-            await finish(self._journal.closed(upload))
+            try:
+                await finish(self._journal.closed(upload), _ABORT_TIMEOUT)
+            except TimeoutError:  # the file is there; the next run finds nothing to go on with
+                _log.warning("could not note in time that %r is complete", upload.key)
 
     async def _begin(self, entry: Entry, key: str, start: int) -> tuple[Upload, Plan, list[Part]]:
         """Go on with the upload that an earlier run left, or open one."""

@@ -29,7 +29,7 @@ class Tuner:
         self._since = clock()
         self._bytes = 0
         self._parts = 0
-        self._settled = self.limit == most
+        self._settled = most == 1
 
     def moved(self, size: int) -> None:
         """Count a part that arrived."""
@@ -46,8 +46,8 @@ class Tuner:
             self._settled = True
             return
         self._best = rate
-        self.limit = min(self._most, 2 * self.limit)
         self._settled = self.limit == self._most
+        self.limit = min(self._most, 2 * self.limit)
         self._since += elapsed
         self._bytes = self._parts = 0
 
@@ -158,7 +158,7 @@ class Pace:
         if self._good < self.limit:
             return
         self._good = 0
-        self.limit += 1
+        self.limit += max(1, self.limit // 4)
         if self.limit > self._before:
             self.limit = None
             self._before = 0

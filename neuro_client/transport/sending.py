@@ -9,31 +9,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
-T = TypeVar("T")
 Whole = bytes | bytearray | memoryview
 
 _SLOWEST = 4096
 """Bytes a second below which a body that is sent in one piece counts as stalled."""
+_PIECE = 2**18
+"""Bytes of a stream that have to be taken within two limits: about 2 kB/s by default."""
 
 
-class _Watched(AsyncIterator[T]):
+class _Watched(AsyncIterator[Whole]):
     """Pass chunks on; the clock runs while the peer takes one, not while the next is made."""
 
-    def __init__(self, chunks: AsyncIterator[T], scope: asyncio.Timeout, limit: float) -> None:
+    def __init__(self, chunks: AsyncIterator[Whole], scope: asyncio.Timeout, limit: float) -> None:
         self._chunks = chunks
         self._scope = scope
         self._limit = limit
+        self._rest: memoryview | None = None
         self.open = True
 
-    async def __anext__(self) -> T:
+    async def __anext__(self) -> Whole:
         self._set(None)
         try:
-            return await anext(self._chunks)
+            chunk = await anext(self._chunks) if self._rest is None else self._rest
+            return self._piece(chunk)
         finally:
             # After the last chunk the HTTP library's own limit begins, and ends first.
             self._set(asyncio.get_running_loop().time() + 2 * self._limit)
+
+    def _piece(self, chunk: Whole) -> Whole:
+        self._rest = None
+        if len(chunk) <= _PIECE:
+            return chunk
+        view = memoryview(chunk)
+        self._rest = view[_PIECE:]
+        return view[:_PIECE]
 
     def _set(self, when: float | None) -> None:
         if self.open and not self._scope.expired():
@@ -42,13 +52,14 @@ class _Watched(AsyncIterator[T]):
 
 @asynccontextmanager
 async def watched(
-    body: Whole | AsyncIterator[T] | None, limit: float | None
-) -> AsyncGenerator[Whole | AsyncIterator[T] | None]:
-    """Give the body to send in this block; ``TimeoutError`` if *limit* seconds bring no progress.
+    body: Whole | AsyncIterator[Whole] | None, limit: float | None
+) -> AsyncGenerator[Whole | AsyncIterator[Whole] | None]:
+    """Give the body to send in this block; ``TimeoutError`` if it makes no progress.
 
-    Bytes at hand have *limit* and the time that a very slow line needs for them.
+    *limit* is that of the session for reading; None and 0 mean none. Bytes at hand have the time
+    that a very slow line needs for them.
     """
-    if body is None or limit is None:
+    if body is None or not limit:
         yield body
         return
     if isinstance(body, Whole):

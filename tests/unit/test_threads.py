@@ -7,9 +7,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from neuro_client import threads
 from neuro_client.threads import run_blocking, run_short
 
-Run = Callable[[Callable[[], None]], Awaitable[None]]
+Run = Callable[..., Awaitable[object]]
+
+
+@pytest.fixture(autouse=True)
+def full_hops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_batch", 8)  # slow calls make it smaller
 
 
 async def test_blocking_work_runs_in_its_own_threads() -> None:
@@ -90,3 +96,24 @@ def test_a_loop_of_its_own_for_each_run() -> None:
 
     assert asyncio.run(main()) != threading.get_ident()
     assert asyncio.run(main()) != threading.get_ident()
+
+
+async def test_slow_calls_run_side_by_side() -> None:
+    await asyncio.gather(*(run_short(time.sleep, 0.002) for _ in range(8)))
+    barrier = threading.Barrier(2)
+    await asyncio.gather(*(run_short(barrier.wait, 5) for _ in range(2)))
+
+
+@pytest.mark.parametrize("run", [run_blocking, run_short])
+async def test_a_stop_iteration_reaches_the_caller(run: Run) -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await run(next, iter(()))
+
+
+async def test_a_refused_thread_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_submit", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        await run_short(time.sleep, 0)

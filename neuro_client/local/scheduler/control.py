@@ -155,8 +155,8 @@ class JobControl:
 
     async def _shut_down(self, job_id: str) -> None:
         """Stop a job for the end of the platform; one with a restart policy goes on later."""
-        job = self._jobs[job_id]
-        if job.status == RUNNING:
+        job = self._jobs.get(job_id)  # it may end while another one is stopped
+        if job is not None and job.status == RUNNING:
             if job.spec.restart_policy == "never" and not job.spec.scheduler_enabled:
                 self._leave(job_id, FAILED, "PlatformStopped", "The local platform was stopped")
             else:

@@ -132,6 +132,23 @@ async def test_a_lasting_failure_is_raised_unchanged() -> None:
     assert not target.uploads
 
 
+async def test_a_target_that_acknowledges_early_is_not_believed() -> None:
+    class Hasty(FlakyStore):
+        async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
+            async for _ in body.open():
+                break
+            return Part(number, offset, body.size)
+
+    source, target = FlakyStore(), Hasty()
+    await MemoryStore.put(source, "f", content(1500))
+    with pytest.raises(TransportError, match="before it had taken all"):
+        await copy_file(
+            side(source, "f"), side(target, "f"), await source.head("f"), options=options()
+        )
+    assert not target.objects
+    assert not target.uploads
+
+
 async def test_a_source_failure_is_not_retried_by_the_target() -> None:
     source, target = FlakyStore(), FlakyStore()
     await MemoryStore.put(source, "f", content(1500))

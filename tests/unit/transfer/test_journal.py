@@ -82,6 +82,7 @@ async def test_a_journal_is_private_and_names_no_content() -> None:
     (path,) = journals()
     assert path.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0].pop("boot")
     assert lines[0] == {"journal": 1, "place": "to"}
     assert [next(iter(line)) for line in lines[1:]] == ["open"] + ["part"] * 5
 
@@ -202,7 +203,7 @@ async def test_what_was_begun_for_a_file_that_is_gone_is_removed() -> None:
     assert not journals()
 
 
-async def test_the_same_transfer_at_the_same_time_goes_without() -> None:
+async def test_the_same_transfer_at_the_same_time_has_its_own() -> None:
     source, target = await interrupted()
     holder = Journal("\n".join(("from", "f", "to", "f")), "to")
     entry = await source.head("f")
@@ -217,7 +218,26 @@ async def test_the_same_transfer_at_the_same_time_goes_without() -> None:
         await holder.close()
 
 
-async def test_a_download_goes_on(tmp_path: Path) -> None:
+async def test_the_second_of_two_equal_transfers_goes_on_too() -> None:
+    first, second = Journal("name", "to"), Journal("name", "to")
+    try:
+        for journal, upload in ((first, "u1"), (second, "u2")):
+            await journal.opened(entry("f"), Upload("f", upload, 10), 5)
+        assert len(journals()) == 2
+    finally:
+        await first.close()
+        await second.close()
+    third, fourth = Journal("name", "to"), Journal("name", "to")
+    try:
+        found = [await journal.find(entry("f"), "f") for journal in (third, fourth)]
+        assert [item and item.upload.id for item in found] == ["u1", "u2"]
+    finally:
+        await third.close()
+        await fourth.close()
+
+
+@pytest.mark.parametrize(("boot", "left"), [("", 5000), ("an earlier one", 8000)])
+async def test_a_download_goes_on(tmp_path: Path, boot: str, left: int) -> None:
     source = FlakyStore()
     await MemoryStore.put(source, "f", content(8000))
     entry = await source.head("f")
@@ -226,11 +246,15 @@ async def test_a_download_goes_on(tmp_path: Path) -> None:
     with pytest.raises(TransportError):
         await copy_file(*ends, entry, options=options(parts=1))
     (draft,) = [name for name in os.listdir(tmp_path) if name.endswith(".part")]
+    if boot:  # what had arrived before the machine went down may not be on its disk
+        (path,) = journals()
+        header, rest = path.read_text().split("\n", 1)
+        path.write_text(json.dumps(json.loads(header) | {"boot": boot}) + "\n" + rest)
     source.fail = lambda what, key, n: None
     source.calls.clear()
     await copy_file(*ends, entry, options=options(parts=1))
     assert (tmp_path / "copy").read_bytes() == content(8000)
-    assert source.calls["chunk"] == (8000 - 3000) / 100  # one part, then two as one, had arrived
+    assert source.calls["chunk"] == left / 100  # one part, then two as one, had arrived
     assert not (tmp_path / draft).exists()
     assert not journals()
 

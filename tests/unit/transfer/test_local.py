@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -233,6 +234,23 @@ async def test_a_failing_body_leaves_the_draft_to_abort(tmp_path: Path) -> None:
     await store.abort(upload)
     assert not (tmp_path / "f").exists()
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="hard links and locks of POSIX")
+async def test_a_link_under_the_hidden_name_is_left_alone(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "to")
+    await store.put("f", b"old")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"keep")
+    usual = tmp_path / "to" / temporary("f", zlib.crc32(b"f"))
+    os.link(precious, usual)
+    await store.put("f", b"new")
+    assert precious.read_bytes() == b"keep"
+    assert (tmp_path / "to" / "f").read_bytes() == b"new"
+    usual.unlink()
+    usual.write_bytes(b"left by a kill")
+    await store.put("f", b"newer")
+    assert hidden(tmp_path / "to") == []
 
 
 async def test_case_of_names_is_found_out(tmp_path: Path) -> None:
