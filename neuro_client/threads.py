@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 _BATCH = 8
 """Short calls that one thread does one behind the other, at most."""
-_SHORT = 0.001
+_SHORT = 0.004
 """Seconds that such a call may take on average."""
 _batch = _BATCH
 
