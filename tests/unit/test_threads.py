@@ -99,7 +99,7 @@ def test_a_loop_of_its_own_for_each_run() -> None:
 
 
 async def test_slow_calls_run_side_by_side() -> None:
-    await asyncio.gather(*(run_short(time.sleep, 0.002) for _ in range(8)))
+    await asyncio.gather(*(run_short(time.sleep, 3 * threads._SHORT) for _ in range(8)))
     barrier = threading.Barrier(2)
     await asyncio.gather(*(run_short(barrier.wait, 5) for _ in range(2)))
 
