@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientError, hdrs, web
 
 from .errors import refuse, unauthorized
-from .requests import is_unreadable
+from .requests import is_unreadable, set_caller
 from .services.base import Service
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _authentication(platform: LocalPlatform, public: tuple[str, ...]) -> Any:
         token = request_token(request)
         caller = await platform.tokens.caller(token) if token else None
         if caller is not None:
-            request["caller"] = caller
+            set_caller(request, caller)
         elif not _is_public(request, public):
             storage = request.path.startswith("/api/v1/storage/")
             raise unauthorized("Storage API" if storage else "Platform API")

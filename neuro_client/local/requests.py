@@ -11,9 +11,23 @@ from aiohttp import web
 from yarl import URL
 
 from .errors import refuse
+from .tokens import Caller
 
 _MOST_FIELDS = 1000
+# Newer versions of the HTTP library ask for keys of a type of their own.
+_CALLER: Any = web.RequestKey("caller", Caller) if hasattr(web, "RequestKey") else "caller"
 _UNREADABLE = URL.build(path="/unreadable", encoded=True)
+
+
+def set_caller(request: web.Request, caller: Caller) -> None:
+    """Remember who sent a request."""
+    request[_CALLER] = caller
+
+
+def username_of(request: web.Request) -> str:
+    """Return the name of the user who sent an authenticated request."""
+    caller: Caller = request[_CALLER]
+    return caller.username
 
 
 async def read_json(request: web.Request) -> Any:

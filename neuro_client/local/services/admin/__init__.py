@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from ...errors import not_allowed, refuse
+from ...requests import username_of
 from ..base import Platform, Quota, Service
 
 ROOT = "/apis/admin/v1/clusters/{cluster}"
@@ -33,7 +34,7 @@ class _Handlers:
         """Answer a user's limits and what the user has spent."""
         cluster, org = self._place(request)
         name = request.match_info["user"]
-        if name != request["caller"].username:
+        if name != username_of(request):
             raise not_allowed([{"uri": f"user://{name}", "action": "read"}])
         quota = await self._platform.quotas.get(name, cluster, org)
         answer = {"user_name": name, "role": "user", **_limits(quota)}

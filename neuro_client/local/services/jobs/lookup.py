@@ -6,6 +6,7 @@ from aiohttp import web
 from yarl import URL
 
 from ...errors import not_allowed, refuse
+from ...requests import username_of
 from ...scheduler import Job
 from ..base import Platform
 from .answer import job_uri, named_uri
@@ -13,7 +14,7 @@ from .answer import job_uri, named_uri
 
 def username(request: web.Request) -> str:
     """Give the name of who asks."""
-    return str(request["caller"].username)
+    return username_of(request)
 
 
 async def find(

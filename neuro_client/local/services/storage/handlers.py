@@ -16,6 +16,7 @@ from yarl import URL
 
 from ...access import rank
 from ...errors import refuse
+from ...requests import username_of
 from ..base import Platform
 from .bodies import receive_file, receive_range, send_file
 from .files import FileInfo, Root, split_path
@@ -80,11 +81,11 @@ class Handlers:
     async def _root(self, request: web.Request, cluster: str) -> Root:
         """Return a cluster's root as the caller sees it."""
         action = "read" if request.method in ("GET", "HEAD") else "write"
-        may = await self._platform.access.may(request["caller"].username, action)
+        may = await self._platform.access.may(username_of(request), action)
         return self._roots[cluster].seen_by(lambda parts: may(_uri(request, parts)))
 
     async def _action(self, request: web.Request, parts: Sequence[str]) -> str:
-        return await self._platform.access.action(request["caller"].username, _uri(request, parts))
+        return await self._platform.access.action(username_of(request), _uri(request, parts))
 
     async def _require(self, request: web.Request, parts: Sequence[str], action: str) -> None:
         """Hide what the caller may not use: 404, never 403 (storage.md §3)."""
@@ -153,7 +154,7 @@ class Handlers:
 
     async def _visibility(self, request: web.Request, parts: Parts) -> Callable[[str], str | None]:
         """Return what says with which action an entry is shown, None if not at all."""
-        username, uri = request["caller"].username, _uri(request, parts)
+        username, uri = username_of(request), _uri(request, parts)
         action = await self._platform.access.action(username, uri)
         if action == "deny":
             raise web.HTTPNotFound(text="Not found")

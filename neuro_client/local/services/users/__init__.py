@@ -10,7 +10,7 @@ from yarl import URL
 
 from ...access import SCHEMES, is_name, key_of
 from ...errors import not_allowed, refuse
-from ...requests import read_json
+from ...requests import read_json, username_of
 from ..base import Platform, Service
 
 ROOT = "/api/v1/users"
@@ -65,7 +65,7 @@ class _Handlers:
         """Remove a role of the caller's."""
         name = await self._named(request)
         self._own(request, name)
-        if name == request["caller"].username:
+        if name == username_of(request):
             raise refuse(400, f"{name!r} is a user, not a role; users stay")
         await self._platform.access.remove_user(name)
         await self._platform.tokens.revoke_all(name)
@@ -108,7 +108,7 @@ class _Handlers:
     async def _share(self, request: web.Request) -> Sequence[tuple[URL, str]]:
         name = await self._named(request)
         wanted = _wanted(await read_json(request))
-        caller = request["caller"].username
+        caller = username_of(request)
         await self._platform.access.require(caller, [(uri, "manage") for uri, _ in wanted])
         for uri, action in wanted:
             await self._platform.access.grant(name, uri, action)
@@ -121,7 +121,7 @@ class _Handlers:
         if not texts:
             raise refuse(400, "The URI to take back is missing (uri=)")
         uris = [_uri(text) for text in texts]
-        caller = request["caller"].username
+        caller = username_of(request)
         await self._platform.access.require(caller, [(uri, "manage") for uri in uris])
         for uri in uris:
             if not await self._platform.access.revoke(name, uri):
@@ -171,7 +171,7 @@ class _Handlers:
         return name
 
     def _own(self, request: web.Request, name: str) -> None:
-        caller = request["caller"].username
+        caller = username_of(request)
         if name != caller and not name.startswith(f"{caller}/"):
             raise not_allowed([{"uri": f"role://{name}", "action": "manage"}])
 
