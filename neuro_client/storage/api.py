@@ -10,7 +10,6 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Protocol
 
-import attrs
 from yarl import URL
 
 from ..concurrency import scoped_iterator
@@ -27,6 +26,7 @@ from ..transfer import (
     TransferOptions,
     TransferResult,
 )
+from ..transfer.disk import with_rules
 from ..transport import Transport
 from ..uris import storage_path
 from . import transfers
@@ -228,7 +228,7 @@ class Storage:
         """
         service, path = self._locate(dst)
         return await transfers.upload_file(
-            service, src, path, _options(update, continue_, options), progress
+            service, src, path, with_rules(options, update, continue_), progress
         )
 
     async def upload_dir(
@@ -253,7 +253,7 @@ class Storage:
             NotADirectoryError: *src* or *dst* is a file.
         """
         service, path = self._locate(dst)
-        limits = _options(update, continue_, options)
+        limits = with_rules(options, update, continue_)
         return await transfers.upload_dir(
             service, src, path, limits, filter, ignore_file_names, progress
         )
@@ -276,7 +276,7 @@ class Storage:
         """
         service, path = self._locate(src)
         return await transfers.download_file(
-            service, path, dst, _options(update, continue_, options), progress
+            service, path, dst, with_rules(options, update, continue_), progress
         )
 
     async def download_dir(
@@ -297,20 +297,13 @@ class Storage:
             NotADirectoryError: *src* is a file.
         """
         service, path = self._locate(src)
-        limits = _options(update, continue_, options)
+        limits = with_rules(options, update, continue_)
         return await transfers.download_dir(service, path, dst, limits, filter, progress)
 
     async def side(self, uri: URL) -> Side:
         """Make a URI an end of a transfer, for ``copy`` between stores."""
         service, path = self._locate(uri)
         return transfers.remote_side(service, path.rstrip("/"))
-
-
-def _options(update: bool, continue_: bool, options: TransferOptions | None) -> TransferOptions:
-    options = options or TransferOptions()
-    return attrs.evolve(
-        options, update=update or options.update, continue_=continue_ or options.continue_
-    )
 
 
 async def _exists(service: StorageService, path: str) -> bool:

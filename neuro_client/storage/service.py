@@ -18,10 +18,10 @@ from ..concurrency import scoped_iterator
 from ..streaming.ndjson import LineSplitter, decode_record
 from ..transfer import Chunk
 from ..transfer.places import under
+from ..transfer.skew import ClockSkew
 from ..transport import Answer, Body, Transport
 from ..uris import child
 from .models import FileStatus
-from .skew import ClockSkew
 from .wire import decode_status, unwrap_listing
 
 NDJSON = "application/x-ndjson"

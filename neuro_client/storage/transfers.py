@@ -1,26 +1,18 @@
-"""Upload and download through the engine, with the seed's checks before it (storage.md §12-14)."""
+"""Upload to and download from the storage through the engine (storage.md §12-14)."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-import attrs
 from yarl import URL
 
-from ..concurrency import scoped_iterator
 from ..errors import ResourceNotFound
-from ..threads import run_blocking
 from ..transfer import (
     AbstractFileProgress,
     AbstractRecursiveFileProgress,
     AsyncFilterFunc,
     Entry,
-    FileFilter,
     NullProgress,
     Side,
     StorageProgressComplete,
@@ -28,14 +20,9 @@ from ..transfer import (
     StorageProgressStep,
     TransferOptions,
     TransferResult,
-    copy_file,
-    copy_tree,
-    resync_between,
+    disk,
 )
-from ..transfer.files import describe
-from ..transfer.filters import read_ancestors
-from ..transfer.models import SLICE
-from ..transfer.places import absolute, local_side, path_url, under
+from ..transfer.places import path_url, under
 from .service import StorageService
 from .store import StorageStore
 
@@ -51,14 +38,6 @@ def remote_side(service: StorageService, path: str) -> Side:
     return Side(store, path, url, url, lambda: service.skew.bounds, place=service.place)
 
 
-def _not_directory(what: object) -> NotADirectoryError:
-    return NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(what))
-
-
-def _is_directory(what: object) -> IsADirectoryError:
-    return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(what))
-
-
 async def upload_file(
     service: StorageService,
     src: URL | Path,
@@ -67,22 +46,13 @@ async def upload_file(
     progress: AbstractFileProgress | None,
 ) -> TransferResult:
     """Upload one file to the path *dst*."""
-    path = await absolute(src)
-    source = await run_blocking(describe, path, str(path))
-    if source.is_dir:
-        raise _is_directory(path)
-    existing = await _upload_target(service, dst)
-    if not source.is_file:
-        return await _upload_stream(service, path, dst, progress)
-    here, there = local_side(path), remote_side(service, dst.rstrip("/"))
-    return await copy_file(
-        here,
-        there,
-        attrs.evolve(source, key=""),
-        existing=existing,
-        options=options,
-        resync=resync_between(here, there, options.update, options.continue_),
-        progress=progress,
+    return await disk.upload_file(
+        src,
+        remote_side(service, dst.rstrip("/")),
+        lambda: _upload_target(service, dst),
+        lambda path: _upload_stream(service, path, dst, progress),
+        options,
+        progress,
     )
 
 
@@ -98,10 +68,10 @@ async def _upload_target(service: StorageService, dst: str) -> Entry | None:
         except ResourceNotFound:
             parent_is_dir = False
         if not parent_is_dir:
-            raise _not_directory(service.uri(parent)) from None
+            raise disk.not_directory(service.uri(parent)) from None
         return None
     if found.is_dir():
-        raise _is_directory(service.uri(key))
+        raise disk.is_directory(service.uri(key))
     return StorageStore.entry(key, found)
 
 
@@ -113,7 +83,7 @@ async def _upload_stream(
     src_url, dst_url = path_url(path), service.uri(dst)
     sink.start(StorageProgressStart(src_url, dst_url, 0))
     done = 0
-    async with _pieces(path) as pieces:
+    async with disk.pieces(path) as pieces:
         async for piece in pieces:
             if not done:
                 await service.create(dst, piece)
@@ -126,23 +96,6 @@ async def _upload_stream(
     return TransferResult(files=1, bytes=done)
 
 
-@scoped_iterator
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    """Yield at least one piece, an empty one if there is nothing to read."""
-    opened: list[int] = []
-    try:
-        await run_blocking(lambda: opened.append(os.open(path, os.O_RDONLY)))
-        first = True
-        while (piece := await run_blocking(os.read, opened[0], SLICE)) or first:
-            first = False
-            yield piece
-            if not piece:
-                return
-    finally:
-        for fd in opened:
-            os.close(fd)
-
-
 async def upload_dir(
     service: StorageService,
     src: URL | Path,
@@ -153,36 +106,8 @@ async def upload_dir(
     progress: AbstractRecursiveFileProgress | None,
 ) -> TransferResult:
     """Upload a directory and all below it."""
-    path = await absolute(src)
-    real = await run_blocking(lambda: Path(os.path.realpath(path)))
-    if not (await run_blocking(describe, real, str(real))).is_dir:
-        raise _not_directory(path)
-
-    async def narrow(
-        below: str, entries: Sequence[Entry], so_far: AsyncFilterFunc | None
-    ) -> AsyncFilterFunc | None:
-        found = [e.name for e in entries if e.name in ignore_file_names and e.is_file]
-        if not found:
-            return so_far
-        rules = FileFilter(so_far) if so_far is not None else FileFilter()
-        for name in found:
-            prefix = f"{below}/" if below else ""
-            await run_blocking(rules.read_from_file, real / below / name, prefix)
-        return rules.match
-
-    if ignore_file_names:
-        above = await run_blocking(read_ancestors, real, sorted(ignore_file_names), accept)
-        accept = above.match
-    here, there = local_side(real, dirs=path), remote_side(service, dst.rstrip("/"))
-    return await copy_tree(
-        here,
-        there,
-        options=options,
-        resync=resync_between(here, there, options.update, options.continue_),
-        accept=accept,
-        narrow=narrow if ignore_file_names else None,
-        progress=progress,
-    )
+    there = remote_side(service, dst.rstrip("/"))
+    return await disk.upload_dir(src, there, options, accept, ignore_file_names, progress)
 
 
 async def download_file(
@@ -193,35 +118,12 @@ async def download_file(
     progress: AbstractFileProgress | None,
 ) -> TransferResult:
     """Download one file to the path *dst*."""
-    found = await service.stat(src)
-    path = await absolute(dst)
-    if not found.is_file():
-        raise _is_directory(service.uri(src))
-    real, existing = await run_blocking(_download_target, path)
-    here, there = local_side(real, files=path), remote_side(service, src.rstrip("/"))
-    return await copy_file(
-        there,
-        here,
-        StorageStore.entry(there.key, found),
-        existing=existing,
-        options=options,
-        resync=resync_between(there, here, options.update, options.continue_),
-        progress=progress,
-    )
+    key = src.rstrip("/")
 
+    async def find() -> Entry:
+        return StorageStore.entry(key, await service.stat(src))
 
-def _download_target(path: Path) -> tuple[Path, Entry | None]:
-    """Return where to write, links resolved, and what is there; refuse a directory."""
-    real = Path(os.path.realpath(path))
-    if not stat.S_ISDIR(real.parent.stat().st_mode):
-        raise _not_directory(real.parent)
-    try:
-        existing = describe(real, str(real))
-    except FileNotFoundError:
-        return real, None
-    if existing.is_dir:
-        raise _is_directory(path)
-    return real, existing
+    return await disk.download_file(remote_side(service, key), find, dst, options, progress)
 
 
 async def download_dir(
@@ -233,12 +135,5 @@ async def download_dir(
     progress: AbstractRecursiveFileProgress | None,
 ) -> TransferResult:
     """Download a directory and all below it; the target is made with its parents."""
-    here, there = local_side(await absolute(dst)), remote_side(service, src.rstrip("/"))
-    return await copy_tree(
-        there,
-        here,
-        options=options,
-        resync=resync_between(there, here, options.update, options.continue_),
-        accept=accept,
-        progress=progress,
-    )
+    there = remote_side(service, src.rstrip("/"))
+    return await disk.download_dir(there, dst, options, accept, progress)

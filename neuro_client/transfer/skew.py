@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from ..transfer.plan import Skew
+from .plan import Skew
 
 
 class ClockSkew:

@@ -3,7 +3,15 @@
 from .answer import Answer
 from .auth import Credentials, FixedCredentials
 from .client import Body, Options, Params, Transport
-from .mapping import Failure, MapError, build_error, map_error, redact
+from .mapping import (
+    Failure,
+    MapError,
+    build_error,
+    map_error,
+    redact,
+    retry_after,
+    status_class,
+)
 from .session import DEFAULT_TIMEOUT, ClientSession, ClientTimeout, TraceConfig, open_session
 from .websocket import WebSocket
 
@@ -26,4 +34,6 @@ __all__ = [
     "map_error",
     "open_session",
     "redact",
+    "retry_after",
+    "status_class",
 ]

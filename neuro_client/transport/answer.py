@@ -28,13 +28,13 @@ def translated(method: str, url: URL) -> Iterator[None]:
 class Answer:
     """Read the head and the body of one answer; valid inside the ``async with`` that opened it."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, decompressed: bool = True) -> None:
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.method = response.method
         self.url = response.url
-        self._length = _content_length(response)
+        self._length = _content_length(response, decompressed)
         self._received = 0
         self._rest = memoryview(b"")
         self._ended = False
@@ -127,9 +127,9 @@ class Answer:
         return chunk
 
 
-def _content_length(response: aiohttp.ClientResponse) -> int | None:
+def _content_length(response: aiohttp.ClientResponse, decompressed: bool) -> int | None:
     """Return the length to check against; a compressed body is checked by its decoder."""
-    if response.method == "HEAD" or "Content-Encoding" in response.headers:
+    if response.method == "HEAD" or (decompressed and "Content-Encoding" in response.headers):
         return None
     value = response.headers.get("Content-Length", "")
     return int(value) if value.isdigit() else None

@@ -59,7 +59,8 @@ class Options(TypedDict, total=False):
     ``params`` replaces the URL's query. ``json`` or ``body`` is the content; a body given as an
     iterator is sent once and never again. ``idempotent`` defaults by method. ``retry`` None makes
     one attempt: the caller owns the retry. ``read_timeout`` is the longest pause between two reads
-    in seconds, None for no limit. ``ok`` lists the success statuses, default all below 400.
+    in seconds, None for no limit. ``ok`` lists the success statuses, default all below 400. With
+    ``decompress`` False the bytes of the answer are those that are stored, whatever their encoding.
     """
 
     params: Params | None
@@ -71,6 +72,7 @@ class Options(TypedDict, total=False):
     read_timeout: float | None
     ok: Collection[int] | None
     redirects: bool
+    decompress: bool
 
 
 @attrs.frozen
@@ -85,6 +87,7 @@ class Call:
     ok: Collection[int] | None
     read_timeout: float | None | _Default
     redirects: bool
+    decompress: bool
 
     @property
     def replayable(self) -> bool:
@@ -134,6 +137,11 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Return the open session, for a Transport of another service over the same connections."""
+        return self._open_session()
+
     @asynccontextmanager
     async def request(
         self, method: str, url: URL | str, **options: Unpack[Options]
@@ -145,7 +153,7 @@ class Transport:
         call, policy = self._call(method, url, options)
         response = await self._retrying(call, policy, lambda: self._open(call))
         try:
-            yield Answer(response)
+            yield Answer(response, call.decompress)
         finally:
             # A connection whose body was not read to the end is closed by this, not reused.
             response.release()
@@ -162,7 +170,7 @@ class Transport:
         async def attempt() -> Answer:
             response = await self._open(call)
             try:
-                answer = Answer(response)
+                answer = Answer(response, call.decompress)
                 await answer.preload()
             finally:
                 response.release()
@@ -288,6 +296,7 @@ class Transport:
                     data=data,
                     headers={**trace, **call.headers, **sent},
                     allow_redirects=call.redirects,
+                    auto_decompress=call.decompress,
                     **options,
                 )
 
@@ -326,6 +335,7 @@ class Transport:
             ok=options.get("ok"),
             read_timeout=options.get("read_timeout", _DEFAULT),
             redirects=options.get("redirects", True),
+            decompress=options.get("decompress", True),
         )
         return call, options.get("retry", self._retry) or NEVER
 
