@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 Whole = bytes | bytearray | memoryview
 
@@ -21,12 +22,26 @@ _PIECE = 2**18
 class _Watched(AsyncIterator[Whole]):
     """Pass chunks on; the clock runs while the peer takes one, not while the next is made."""
 
-    def __init__(self, chunks: AsyncIterator[Whole], scope: asyncio.Timeout, limit: float) -> None:
+    def __init__(
+        self, chunks: AsyncIterator[Whole], scope: asyncio.Timeout, limit: float | None
+    ) -> None:
         self._chunks = chunks
         self._scope = scope
         self._limit = limit
         self._rest: memoryview | None = None
+        self._begun = False
         self.open = True
+
+    def __aiter__(self) -> Self:
+        """Begin to send: once, since the HTTP library's own second attempt has no bytes left.
+
+        It makes one when a kept connection turns out to be closed, and would wait for an answer to
+        a body that it cannot send.
+        """
+        if self._begun:
+            raise ConnectionResetError("the connection was closed while the body was sent")
+        self._begun = True
+        return self
 
     async def __anext__(self) -> Whole:
         self._set(None)
@@ -35,7 +50,8 @@ class _Watched(AsyncIterator[Whole]):
             return self._piece(chunk)
         finally:
             # After the last chunk the HTTP library's own limit begins, and ends first.
-            self._set(asyncio.get_running_loop().time() + 2 * self._limit)
+            if self._limit:
+                self._set(asyncio.get_running_loop().time() + 2 * self._limit)
 
     def _piece(self, chunk: Whole) -> Whole:
         self._rest = None
@@ -59,11 +75,11 @@ async def watched(
     *limit* is that of the session for reading; None and 0 mean none. Bytes at hand have the time
     that a very slow line needs for them.
     """
-    if body is None or not limit:
+    if body is None:
         yield body
         return
     if isinstance(body, Whole):
-        async with asyncio.timeout(2 * limit + len(body) / _SLOWEST):
+        async with asyncio.timeout(2 * limit + len(body) / _SLOWEST if limit else None):
             yield body
         return
     async with asyncio.timeout(None) as scope:

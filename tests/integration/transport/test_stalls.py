@@ -12,7 +12,7 @@ from aiohttp import ClientTimeout, web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from neuro_client.errors import TransportTimeoutError
+from neuro_client.errors import TransportError, TransportTimeoutError
 from neuro_client.testing.proxy import FaultProxy
 from neuro_client.transport import Transport
 
@@ -74,4 +74,17 @@ async def test_a_slow_line_is_no_stall(server: URL) -> None:
     async with FaultProxy(server) as proxy, transport_to(proxy.url) as transport:
         proxy.throttle(16 * 2**20)
         answer = await transport.send("PUT", "x", body=chunks(64, 2**18), retry=None)
+        assert await answer.read() == str(16 * 2**20).encode()
+
+
+async def test_a_kept_connection_that_closes_is_told(server: URL) -> None:
+    """The HTTP library's own second attempt would send no bytes and wait for an answer."""
+    async with FaultProxy(server) as proxy, transport_to(proxy.url) as transport:
+        await transport.send("PUT", "x", body=b"warm", retry=None)
+        fault = proxy.cut(after=2**18, direction="up")
+        with pytest.raises(TransportError, match="closed while the body was sent"):
+            await transport.send("PUT", "x", body=lambda: chunks(64, 2**18), retry=None)
+        assert fault.hits == 1
+        proxy.cut(after=2**18, direction="up")
+        answer = await transport.send("PUT", "x", body=lambda: chunks(64, 2**18))
         assert await answer.read() == str(16 * 2**20).encode()
