@@ -24,6 +24,12 @@ def set_caller(request: web.Request, caller: Caller) -> None:
     request[_CALLER] = caller
 
 
+def caller_of(request: web.Request) -> Caller | None:
+    """Return who sent a request, None if it had no valid token."""
+    caller: Caller | None = request.get(_CALLER)
+    return caller
+
+
 def username_of(request: web.Request) -> str:
     """Return the name of the user who sent an authenticated request."""
     caller: Caller = request[_CALLER]

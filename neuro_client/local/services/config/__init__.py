@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from ...errors import unauthorized
+from ...requests import caller_of
 from ...settings import ClusterSettings, PresetSettings
 from ..base import Platform, Service
 
@@ -65,7 +66,7 @@ class _Handlers:
             "callback_urls": callback_urls(),
             "headless_callback_url": str(root / "auth/code"),
         }
-        if "caller" in request:
+        if caller_of(request) is not None:
             answer["authorized"] = True
             answer["admin_url"] = str(root / "apis/admin/v1")
             answer["clusters"] = [
@@ -76,7 +77,7 @@ class _Handlers:
 
     async def sync(self, request: web.Request) -> web.Response:
         """Do what there is to do when clusters have changed: nothing, they cannot."""
-        if "caller" not in request:
+        if caller_of(request) is None:
             raise unauthorized()
         return web.Response(text="OK")
 

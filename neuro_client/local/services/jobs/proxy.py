@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...errors import not_allowed, refuse, unauthorized
+from ...requests import caller_of
 from ...scheduler import Job
 from ..base import Platform
 from .answer import job_uri
@@ -86,14 +87,14 @@ class JobProxy:
 
     async def _authorize(self, request: web.Request, job: Job) -> str:
         """Give who asks, by bearer token or cookie, if he may read the job."""
-        caller = request.get("caller")
+        caller = caller_of(request)
         if caller is None and COOKIE in request.cookies:
             caller = await self._platform.tokens.caller(request.cookies[COOKIE])
         if caller is None:
             raise unauthorized()
         for uri in job_uris(job):
             if not await self._platform.access.missing(caller.username, [(uri, "read")]):
-                return str(caller.username)
+                return caller.username
         raise not_allowed([{"uri": str(job_uri(job)), "action": "read"}])
 
     def _headers(self, request: web.Request, known: str | None) -> CIMultiDict[str]:
@@ -101,7 +102,7 @@ class JobProxy:
         headers = CIMultiDict(
             (name, value) for name, value in request.headers.items() if name.lower() not in _HOP
         )
-        if "caller" in request:
+        if caller_of(request) is not None:
             headers.popall(hdrs.AUTHORIZATION, None)
         if COOKIE in request.cookies:
             kept = [f"{name}={value}" for name, value in request.cookies.items() if name != COOKIE]
