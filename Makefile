@@ -20,7 +20,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help setup fmt lint test e2e demo docs bench interop changes clean
+.PHONY: help setup fmt lint test e2e demo docs bench interop garage changes clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,7 +31,7 @@ $(READY): pyproject.toml tests/constraints.txt
 		echo "Python cannot make a virtual environment; on Debian, install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c tests/constraints.txt -e ".[cli,local,trainings,fs]" --group dev
+		-c tests/constraints.txt -e ".[azure,google,cli,local,trainings,fs]" --group dev
 	@touch $@
 
 $(DEMO_READY): $(READY)
@@ -42,7 +42,7 @@ $(NEWEST_READY): $(READY)
 	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e ".[cli,local]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
+		-e ".[azure,google,cli,local,fs]" "moto[server]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
 	@touch $@
 
 # The published client's dependencies stop at Python 3.11.
@@ -85,6 +85,13 @@ interop: $(READY) $(INTEROP_READY)
 bench: $(READY) $(INTEROP_READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+# A real object store for the tests of buckets; about twelve minutes, once.
+garage: .tools/bin/garage
+
+.tools/bin/garage:
+	@command -v cargo >/dev/null 2>&1 || { echo "Garage is built with cargo; install Rust"; exit 1; }
+	cargo install garage --version 2.5.0 --locked --quiet --root .tools
+
 demo: $(DEMO_READY)
 	@$(BIN)/python docs/example/demo.py
 
@@ -96,4 +103,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf $(VENV) $(NEWEST) $(INTEROP) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

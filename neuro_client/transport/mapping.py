@@ -37,7 +37,17 @@ from ..streaming.ndjson import os_error
 
 MAX_ERROR_BODY = 64 * 2**10
 _MAX_TEXT = 2000
-_SECRET_PARTS = ("token", "secret", "signature", "password", "credential", "code", "sig", "key")
+_SECRET_PARTS = (
+    "token",
+    "secret",
+    "signature",
+    "password",
+    "credential",
+    "code",
+    "sig",
+    "key",
+    "upload",
+)
 
 _CLASS_OF_STATUS: dict[int, type[ResponseError]] = {
     400: IllegalArgumentError,
