@@ -90,6 +90,8 @@ class LocalPlatform:
         self.username = username
         self.faults = Faults()
         self.jobs: Any = None
+        self.s3: Any = None
+        self.buckets: Any = None
         self._port = port
         self._host = host
         self._tls = tls
@@ -120,6 +122,10 @@ class LocalPlatform:
     def api_url(self) -> URL:
         """Return the root of the API."""
         return self.url / "api/v1"
+
+    def listener(self, service: str) -> URL:
+        """Return the root of a service's own listener."""
+        return self._urls[service]
 
     @property
     def token(self) -> str:

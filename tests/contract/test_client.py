@@ -20,6 +20,8 @@ pytestmark = pytest.mark.contract
 
 JOB = "job-0b7f1f9c-6f3e-4c0a-9c3c-2f6c1d5e8a11"
 
+BUCKET = "bucket-0b7f1f9c-6f3e-4c0a-9c3c-2f6c1d5e8a11"
+
 
 class Tokens:
     """A token that never expires."""
@@ -54,6 +56,8 @@ def values_of(root: URL) -> dict[str, str]:
         "storage": str(alpha.storage_url),
         "registry": "registry.alpha.example",
         "job": JOB,
+        "buckets": str(alpha.buckets_url),
+        "bucket": BUCKET,
     }
 
 

@@ -20,6 +20,7 @@ UNDESCRIBED = {
     ("GET", "/api/v1/monitoring/{cluster}/jobs/{id}/log_ws"): "a WebSocket",
     ("GET", "/api/v1/monitoring/{cluster}/jobs/{id}/top"): "a WebSocket",
     ("*", "/jobs/{host}{path}"): "passes on what a job serves",
+    ("*", "/{path}"): "the S3 protocol",
 }
 
 

@@ -35,6 +35,7 @@ def values_of(client: Client) -> dict[str, str]:
         "api": str(config.api_url),
         "monitoring": str(config.monitoring_url),
         "storage": str(config.storage_url),
+        "buckets": str(config.bucket_api_url),
         "registry": f"{registry.host}:{registry.port}" if registry.port else str(registry.host),
     }
 

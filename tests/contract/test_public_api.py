@@ -29,13 +29,6 @@ FACTS = json.loads((Path(__file__).parent / "public_api.json").read_text("utf-8"
 
 LATER = {
     "AbstractDockerImageProgress",
-    "BlobCommonPrefix",
-    "BlobObject",
-    "Bucket",
-    "BucketCredentials",
-    "BucketEntry",
-    "BucketUsage",
-    "Buckets",
     "Disk",
     "Disks",
     "ImageCommitFinished",
@@ -46,7 +39,6 @@ LATER = {
     "ImageProgressStep",
     "Images",
     "Message",
-    "PersistentBucketCredentials",
     "Secret",
     "Secrets",
     "ServiceAccount",
@@ -58,7 +50,6 @@ LATER = {
 LATER_MEMBERS = {
     "Jobs": {"attach", "exec", "port_forward", "save"},
     "Client": {
-        "buckets",
         "disks",
         "images",
         "secrets",
@@ -187,8 +178,10 @@ def test_fields(cls: str, fields: str | list[list[str]]) -> None:
             assert _same_default(field.default, default), (name, field.default)
     for field in ours[len(published) :]:
         assert field.default is not attrs.NOTHING
+    methods = dict.fromkeys(getattr(record, "__abstractmethods__", ()))
+    concrete = type(record.__name__, (record,), methods)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        setattr(object.__new__(record), ours[0].name, 1)
+        setattr(object.__new__(concrete), ours[0].name, 1)
 
 
 @pytest.mark.parametrize(("name", "members"), FACTS["enums"].items())

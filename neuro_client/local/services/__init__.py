@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import admin, config, jobs, monitoring, oauth, storage, users
+from . import admin, buckets, config, jobs, monitoring, oauth, s3, storage, users
 from .base import Service
 
 SERVICES: Sequence[Callable[[Any], Service]] = (
@@ -16,4 +16,6 @@ SERVICES: Sequence[Callable[[Any], Service]] = (
     storage.create,
     jobs.create,
     monitoring.create,
+    s3.create,
+    buckets.create,
 )

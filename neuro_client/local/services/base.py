@@ -58,6 +58,8 @@ class Platform(Protocol):
     tokens: Tokens
     quotas: Quotas
     jobs: Any
+    s3: Any
+    buckets: Any
 
     @property
     def api_url(self) -> URL:
@@ -67,6 +69,10 @@ class Platform(Protocol):
     @property
     def url(self) -> URL:
         """Return the root of the main listener."""
+        ...
+
+    def listener(self, service: str) -> URL:
+        """Return the root of a service's own listener."""
         ...
 
     def cluster(self, name: str) -> ClusterSettings:

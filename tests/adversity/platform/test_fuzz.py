@@ -39,6 +39,8 @@ PLACES: Mapping[str, Sequence[str]] = {
     "cluster": ("default", "second"),
     "org": ("acme",),
     "user": ("user", "other", "user:role", "user:more"),
+    "bucket": ("known", "others", "{bucket}", "{foreign}"),
+    "credentials": ("known", "others"),
     "id": ("known", "others", "{known}", "{others}"),
     "path": ("user", "user/plain", "user/folder", "user/new/x", "other/secret", "other", ""),
 }
@@ -89,6 +91,13 @@ async def _prepare(target: Target) -> dict[str, str]:
         body = json.dumps(job).encode()
         made = await target.call("POST", "/api/v1/jobs?from_preset", user=user, body=body)
         ids[name] = made.json["id"]
+    for key, name, user in (("bucket", "known", "user"), ("foreign", "others", "other")):
+        body = json.dumps({"name": name}).encode()
+        path = "/api/v1/buckets/default"
+        made = await target.call("POST", f"{path}/buckets", user=user, body=body)
+        ids[key] = made.json["id"]
+        body = json.dumps({"name": name, "bucket_ids": [made.json["id"]]}).encode()
+        await target.call("POST", f"{path}/persistent_credentials", user=user, body=body)
     for name in ("role", "more"):
         body = json.dumps({"name": f"user/{name}"}).encode()
         await target.call("POST", "/api/v1/users", body=body)
@@ -104,6 +113,12 @@ def test_every_answer_is_described(fuzzed: tuple[Target, dict[str, str]], label:
     operation = OPERATIONS[label]
     good = operation.as_strategy(GenerationMode.POSITIVE)
     cases = st.one_of(good, good, operation.as_strategy(GenerationMode.NEGATIVE))
+    # What is described as the service's own way of refusing is no failure; the log tells those.
+    checks = [
+        check
+        for check in CHECKS
+        if check is not not_a_server_error or "500" not in operation.definition.raw["responses"]
+    ]
     places = {f"{{{name}}}": job for name, job in ids.items()}
     mark = target.log.stat().st_size
 
@@ -130,7 +145,7 @@ def test_every_answer_is_described(fuzzed: tuple[Target, dict[str, str]], label:
             headers["Authorization"] = f"Bearer {target.tokens.get(caller, 'unknown')}"
         base = f"http://127.0.0.1:{target.port}"
         response = case.call(base_url=base, headers=headers, timeout=PATIENCE)
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=checks)
         if caller in ("nobody", "none") and operation.definition.raw.get("security") is None:
             assert response.status_code in (401, 404, 405), response.status_code
 

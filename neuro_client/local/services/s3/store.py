@@ -1,0 +1,337 @@
+"""The records of the S3 endpoint in the platform's database.
+
+Whatever a record no longer names is a file to remove after the change is kept; what a kill leaves
+in between is swept at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from sqlite3 import Row
+
+from ...state import State, Transaction
+from .errors import GARAGE, S3Error, no_bucket, no_upload
+from .models import (
+    Bucket,
+    Grant,
+    Key,
+    MultipartUpload,
+    Object,
+    UploadedPart,
+    Usage,
+    segments_of,
+)
+
+LAST = "\U0010ffff" * 256
+"""What makes a text, put behind it, come after all keys that begin with it."""
+Check = Callable[[Object | None], None]
+"""Refuse a change by raising, given what is there."""
+
+_INSERT = "INSERT OR REPLACE INTO s3_objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_OBJECT = "SELECT * FROM s3_objects WHERE bucket=? AND key=?"
+
+
+def quota_reached(flavour: str, what: str = "Bucket size") -> S3Error:
+    """Return the error that a bucket is full."""
+    if flavour == GARAGE:  # garage-workspace.md §5
+        return S3Error("QuotaExceeded", f"Forbidden: {what} quota is reached")
+    return S3Error("QuotaExceeded", "The quota of the bucket is reached")
+
+
+class S3Store:
+    """Read and change the records, each change in one transaction."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    # Buckets
+
+    async def bucket(self, name: str) -> Bucket:
+        """Return a bucket; ``NoSuchBucket`` if there is none."""
+        row = await self._state.fetch_one("SELECT * FROM s3_buckets WHERE name=?", (name,))
+        if row is None:
+            raise no_bucket(name)
+        return Bucket.of(row)
+
+    async def buckets(self) -> list[Bucket]:
+        """Return all buckets, by name."""
+        rows = await self._state.fetch_all("SELECT * FROM s3_buckets ORDER BY name")
+        return [Bucket.of(row) for row in rows]
+
+    async def add_bucket(self, bucket: Bucket) -> bool:
+        """Add a bucket; False if the name is taken."""
+        return bool(
+            await self._state.execute(
+                "INSERT OR IGNORE INTO s3_buckets VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    bucket.name,
+                    bucket.flavour,
+                    bucket.created,
+                    bucket.public,
+                    bucket.max_size,
+                    bucket.max_objects,
+                    bucket.cors,
+                ),
+            )
+        )
+
+    async def set_bucket(self, name: str, **values: object) -> None:
+        """Change fields of a bucket; ``NoSuchBucket`` if there is none."""
+        fields = ", ".join(f"{field}=?" for field in values)
+        statement = f"UPDATE s3_buckets SET {fields} WHERE name=?"
+        if not await self._state.execute(statement, (*values.values(), name)):
+            raise no_bucket(name)
+
+    async def delete_bucket(self, name: str) -> list[str]:
+        """Remove an empty bucket with its unfinished uploads; return files to remove."""
+        async with self._state.transaction() as tx:
+            if await tx.fetch_one("SELECT 1 FROM s3_objects WHERE bucket=? LIMIT 1", (name,)):
+                raise S3Error("BucketNotEmpty", "The bucket you tried to delete is not empty")
+            rows = await tx.fetch_all(
+                "SELECT file FROM s3_parts JOIN s3_uploads ON upload=id WHERE bucket=?", (name,)
+            )
+            await tx.execute("DELETE FROM s3_uploads WHERE bucket=?", (name,))
+            await tx.execute("DELETE FROM s3_grants WHERE bucket=?", (name,))
+            if not await tx.execute("DELETE FROM s3_buckets WHERE name=?", (name,)):
+                raise no_bucket(name)
+        return [row["file"] for row in rows]
+
+    async def usage(self, name: str) -> Usage:
+        """Count what a bucket holds."""
+        await self.bucket(name)
+        row = await self._state.fetch_one(
+            "SELECT COUNT(*), COALESCE(SUM(size), 0), "
+            "(SELECT COUNT(*) FROM s3_uploads WHERE bucket=?1) FROM s3_objects WHERE bucket=?1",
+            (name,),
+        )
+        assert row is not None
+        return Usage(row[0], row[1], row[2])
+
+    # Keys
+
+    async def key(self, access_key_id: str) -> tuple[Key, bool] | None:
+        """Return a key, and whether it may make buckets."""
+        query = "SELECT * FROM s3_keys WHERE access_key_id=?"
+        row = await self._state.fetch_one(query, (access_key_id,))
+        if row is None:
+            return None
+        found = Key(access_key_id, row["secret"], row["session_token"], row["expires_at"])
+        return found, bool(row["may_create_buckets"])
+
+    async def grants(self, access_key_id: str) -> dict[str, Grant]:
+        """Return what a key may do, by bucket."""
+        query = "SELECT * FROM s3_grants WHERE access_key_id=?"
+        rows = await self._state.fetch_all(query, (access_key_id,))
+        return {
+            row["bucket"]: Grant(bool(row["read"]), bool(row["write"]), bool(row["owner"]))
+            for row in rows
+        }
+
+    async def add_key(self, key: Key, grants: Mapping[str, Grant], *, may_create: bool) -> None:
+        """Add a key, and sweep those that have expired."""
+        async with self._state.transaction() as tx:
+            await tx.execute("DELETE FROM s3_keys WHERE expires_at < ?", (time.time(),))
+            await tx.execute(
+                "INSERT INTO s3_keys VALUES (?, ?, ?, ?, ?)",
+                (
+                    key.access_key_id,
+                    key.secret_access_key,
+                    key.session_token,
+                    key.expires_at,
+                    may_create,
+                ),
+            )
+            await _insert_grants(tx, key.access_key_id, grants)
+
+    async def set_grants(self, access_key_id: str, grants: Mapping[str, Grant]) -> bool:
+        """Replace what a key may do; False if there is no such key."""
+        async with self._state.transaction() as tx:
+            query = "SELECT 1 FROM s3_keys WHERE access_key_id=?"
+            if await tx.fetch_one(query, (access_key_id,)) is None:
+                return False
+            await tx.execute("DELETE FROM s3_grants WHERE access_key_id=?", (access_key_id,))
+            await _insert_grants(tx, access_key_id, grants)
+        return True
+
+    async def grant(self, access_key_id: str, bucket: str, grant: Grant) -> None:
+        """Add what a key may do with one more bucket."""
+        async with self._state.transaction() as tx:
+            await _insert_grants(tx, access_key_id, {bucket: grant})
+
+    async def delete_key(self, access_key_id: str) -> bool:
+        """Remove a key; False if there is none."""
+        statement = "DELETE FROM s3_keys WHERE access_key_id=?"
+        return bool(await self._state.execute(statement, (access_key_id,)))
+
+    # Objects
+
+    async def object(self, bucket: str, key: str) -> Object | None:
+        """Return an object, None if there is none."""
+        row = await self._state.fetch_one(_OBJECT, (bucket, key))
+        return None if row is None else Object.of(row)
+
+    async def put(self, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
+        """Put an object in place; return the files of the one it replaces."""
+        async with self._state.transaction() as tx:
+            return await self._put(tx, bucket, new, check)
+
+    async def _put(
+        self, tx: Transaction, bucket: Bucket, new: Object, check: Check | None
+    ) -> list[str]:
+        if await tx.fetch_one("SELECT 1 FROM s3_buckets WHERE name=?", (bucket.name,)) is None:
+            raise no_bucket(bucket.name)
+        row = await tx.fetch_one(_OBJECT, (bucket.name, new.key))
+        old = None if row is None else Object.of(row)
+        if check is not None:
+            check(old)
+        if bucket.max_size is not None or bucket.max_objects is not None:
+            await self._check_quota(tx, bucket, new, old)
+        await tx.execute(_INSERT, new.row(bucket.name))
+        return [] if old is None else [segment.file for segment in old.segments]
+
+    async def _check_quota(
+        self, tx: Transaction, bucket: Bucket, new: Object, old: Object | None
+    ) -> None:
+        row = await tx.fetch_one(
+            "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM s3_objects WHERE bucket=?",
+            (bucket.name,),
+        )
+        assert row is not None
+        more = new.size - (old.size if old is not None else 0)
+        if bucket.max_objects is not None and old is None and row[0] >= bucket.max_objects:
+            raise quota_reached(bucket.flavour, "Object")
+        if bucket.max_size is not None and more > 0 and row[1] + more > bucket.max_size:
+            raise quota_reached(bucket.flavour)
+
+    async def room(self, bucket: Bucket, key: str = "") -> int | None:
+        """Return how many bytes may be written in place of a key, None for any number."""
+        if bucket.max_size is None:
+            return None
+        old = await self.object(bucket.name, key)
+        replaced = 0 if old is None else old.size
+        # What is no larger than before is taken even if the bucket is too full already.
+        free = bucket.max_size - (await self.usage(bucket.name)).bytes
+        return max(replaced, free + replaced)
+
+    async def delete(self, bucket: str, keys: Sequence[str]) -> list[str]:
+        """Remove objects; return their files."""
+        files: list[str] = []
+        async with self._state.transaction() as tx:
+            for key in keys:
+                row = await tx.fetch_one(_OBJECT, (bucket, key))
+                if row is not None:
+                    files += [segment.file for segment in segments_of(row["segments"])]
+                    await tx.execute(
+                        "DELETE FROM s3_objects WHERE bucket=? AND key=?", (bucket, key)
+                    )
+        return files
+
+    async def page(self, bucket: str, after: str, prefix: str, limit: int) -> list[Row]:
+        """Return the next rows of objects behind *after* whose keys begin with *prefix*."""
+        # Keys are compared by their UTF-8 bytes; the prefix itself comes first of all.
+        rows = await self._state.fetch_all(
+            "SELECT * FROM s3_objects WHERE bucket=? AND key>=? AND key>? AND key<=? "
+            "ORDER BY key LIMIT ?",
+            (bucket, prefix, after, prefix + LAST, limit),
+        )
+        return [row for row in rows if row["key"].startswith(prefix)]
+
+    # Uploads in parts
+
+    async def add_upload(self, upload: MultipartUpload) -> None:
+        """Add an unfinished upload; its id sorts by its time."""
+        added = await self._state.execute(
+            "INSERT INTO s3_uploads SELECT ?, name, ?, ?, ?, ?, ? FROM s3_buckets WHERE name=?",
+            (
+                upload.id,
+                upload.key,
+                upload.started,
+                json.dumps(dict(upload.headers)),
+                upload.algorithm,
+                upload.kind,
+                upload.bucket,
+            ),
+        )
+        if not added:
+            raise no_bucket(upload.bucket)
+
+    async def upload(self, bucket: str, key: str, upload_id: str) -> MultipartUpload:
+        """Return an unfinished upload; ``NoSuchUpload`` if there is none."""
+        row = await self._state.fetch_one(
+            "SELECT * FROM s3_uploads WHERE id=? AND bucket=? AND key=?", (upload_id, bucket, key)
+        )
+        if row is None:
+            raise no_upload(upload_id)
+        return MultipartUpload.of(row)
+
+    async def uploads(self, bucket: str, prefix: str) -> list[MultipartUpload]:
+        """Return the unfinished uploads of a bucket, by key and time."""
+        rows = await self._state.fetch_all(
+            "SELECT * FROM s3_uploads WHERE bucket=? ORDER BY key, id", (bucket,)
+        )
+        return [MultipartUpload.of(row) for row in rows if row["key"].startswith(prefix)]
+
+    async def add_part(self, upload_id: str, part: UploadedPart) -> list[str]:
+        """Add a part or replace it; return the file of the replaced one."""
+        async with self._state.transaction() as tx:
+            if await tx.fetch_one("SELECT 1 FROM s3_uploads WHERE id=?", (upload_id,)) is None:
+                raise no_upload(upload_id)
+            row = await tx.fetch_one(
+                "SELECT file FROM s3_parts WHERE upload=? AND number=?", (upload_id, part.number)
+            )
+            await tx.execute(
+                "INSERT OR REPLACE INTO s3_parts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    upload_id,
+                    part.number,
+                    part.size,
+                    part.etag,
+                    part.modified,
+                    part.checksum,
+                    part.file,
+                ),
+            )
+        return [] if row is None else [row["file"]]
+
+    async def parts(self, upload_id: str) -> list[UploadedPart]:
+        """Return the parts of an upload, by number."""
+        query = "SELECT * FROM s3_parts WHERE upload=? ORDER BY number"
+        return [UploadedPart.of(row) for row in await self._state.fetch_all(query, (upload_id,))]
+
+    async def complete(
+        self, bucket: Bucket, upload_id: str, new: Object, check: Check | None
+    ) -> list[str]:
+        """Turn an upload into an object; return the files that nothing needs any more."""
+        used = {segment.file for segment in new.segments}
+        async with self._state.transaction() as tx:
+            rows = await tx.fetch_all("SELECT file FROM s3_parts WHERE upload=?", (upload_id,))
+            if not used <= {row["file"] for row in rows}:
+                raise no_upload(upload_id)  # completed, aborted or changed by somebody else
+            old = await self._put(tx, bucket, new, check)
+            await tx.execute("DELETE FROM s3_uploads WHERE id=?", (upload_id,))
+        return [*old, *(row["file"] for row in rows if row["file"] not in used)]
+
+    async def abort(self, upload_id: str) -> list[str]:
+        """Drop an upload; return its files."""
+        async with self._state.transaction() as tx:
+            rows = await tx.fetch_all("SELECT file FROM s3_parts WHERE upload=?", (upload_id,))
+            await tx.execute("DELETE FROM s3_uploads WHERE id=?", (upload_id,))
+        return [row["file"] for row in rows]
+
+    async def files(self) -> set[str]:
+        """Return every file that something names."""
+        found: set[str] = set()
+        for row in await self._state.fetch_all("SELECT segments FROM s3_objects"):
+            found |= {segment.file for segment in segments_of(row["segments"])}
+        rows = await self._state.fetch_all("SELECT file FROM s3_parts")
+        return found | {row["file"] for row in rows}
+
+
+async def _insert_grants(tx: Transaction, key_id: str, grants: Mapping[str, Grant]) -> None:
+    for bucket, grant in grants.items():
+        await tx.execute(
+            "INSERT OR REPLACE INTO s3_grants VALUES (?, ?, ?, ?, ?)",
+            (key_id, bucket, grant.read, grant.write, grant.owner),
+        )
