@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .buckets import (
+        BlobCommonPrefix,
+        BlobObject,
+        Bucket,
+        BucketCredentials,
+        BucketEntry,
+        Buckets,
+        BucketUsage,
+        PersistentBucketCredentials,
+    )
     from .client import Client
     from .config.api import Config
     from .config.models import Cluster, Preset
@@ -112,6 +122,14 @@ if TYPE_CHECKING:
     from .uris import SCHEMES
 
 _HOME_OF = {
+    "BlobCommonPrefix": "buckets",
+    "BlobObject": "buckets",
+    "Bucket": "buckets",
+    "BucketCredentials": "buckets",
+    "BucketEntry": "buckets",
+    "BucketUsage": "buckets",
+    "Buckets": "buckets",
+    "PersistentBucketCredentials": "buckets",
     "Client": "client",
     "Config": "config.api",
     "Cluster": "config.models",
@@ -228,6 +246,13 @@ __all__ = [
     "AuthError",
     "AuthenticationError",
     "AuthorizationError",
+    "BlobCommonPrefix",
+    "BlobObject",
+    "Bucket",
+    "BucketCredentials",
+    "BucketEntry",
+    "BucketUsage",
+    "Buckets",
     "ChecksumMismatchError",
     "Client",
     "ClientError",
@@ -265,6 +290,7 @@ __all__ = [
     "NotSupportedError",
     "Parser",
     "Permission",
+    "PersistentBucketCredentials",
     "PluginManager",
     "PreconditionFailedError",
     "Preset",

@@ -10,6 +10,7 @@ from typing import Self
 
 from yarl import URL
 
+from .buckets import Buckets
 from .concurrency import finish
 from .config import Config, Preset
 from .copying import copy, open_local
@@ -96,6 +97,18 @@ class Client:
         """Work with files on the platform's storage."""
         return Storage(self._transport, self.config, self.parse)
 
+    @cached_property
+    def buckets(self) -> Buckets:
+        """Work with buckets and the blobs in them."""
+        found = Buckets(self._transport, self.config, self.parse)
+        self._stack.push_async_callback(found.close)
+        return found
+
+    @property
+    def blob_storage(self) -> Buckets:
+        """Work with buckets, under the name of the published texts."""
+        return self.buckets
+
     async def copy(
         self,
         src: URL | Path,
@@ -106,7 +119,8 @@ class Client:
         filter: AsyncFilterFunc | None = None,
         progress: AbstractRecursiveFileProgress | None = None,
     ) -> TransferResult:
-        """Copy a file, or with ``recursive`` a folder, between any two of ``file:`` ``storage:``.
+        """Copy a file, or with ``recursive`` a folder, between any two of ``file:``, ``storage:``
+        and ``blob:``.
 
         ``dst`` is the name of the copy itself, not of a folder to put it into. The bytes are
         streamed through this machine.
@@ -120,7 +134,11 @@ class Client:
         return await copy(
             _uri(src),
             _uri(dst),
-            stores={"file": open_local, "storage": self.storage.side},
+            stores={
+                "file": open_local,
+                "storage": self.storage.side,
+                "blob": self.buckets.side,
+            },
             recursive=recursive,
             options=options,
             filter=filter,

@@ -1,4 +1,4 @@
-"""``storage cp`` and ``storage mv``."""
+"""``cp`` of the groups ``storage`` and ``blob``, and ``storage mv``."""
 
 from __future__ import annotations
 
@@ -89,12 +89,14 @@ async def cp(
     progress: bool | None,
     **options: Any,
 ) -> int:
-    """Copy files between this machine and the storage, or within the storage.
+    """Copy files between this machine, the storage and buckets.
 
-    An argument is a local path, a file: URL or a storage: URI. As with the shell's cp, what is
-    copied onto a directory that exists is put inside under its own name; -T makes DESTINATION
-    the copy itself, which is what keeps two directories in step. SOURCE/. stands for the content
-    of a directory. Missing directories above DESTINATION are not made for single files.
+    An argument is a local path, a file: URL, a storage: URI or a blob: URI. What is on this
+    machine on neither side is streamed through it, and never put on its disk. As with the shell's
+    cp, what is copied onto a directory that exists is put inside under its own name; -T makes
+    DESTINATION the copy itself, which is what keeps two directories in step. SOURCE/. stands for
+    the content of a directory. Missing directories above DESTINATION are not made for single
+    files, except in buckets, which have none.
 
     With --json one document tells files, bytes, seconds and what was passed over (pipes, broken
     links); anything passed over makes the exit code 1.
@@ -105,6 +107,7 @@ async def cp(
       neuro-client storage cp -r data storage:data          storage:data/data if storage:data exists
       neuro-client storage cp -ruT data storage:data        only what changed
       neuro-client storage cp -r --exclude '*' --include '*/' --include '*.json' storage:out .
+      neuro-client blob cp -r storage:out blob:results/run-1
     """
     context = click.get_current_context()
     rules: list[tuple[bool, str]] = context.meta[_RULES]
@@ -130,8 +133,6 @@ class _How:
     """Hold the options of the command."""
 
     recursive: bool
-    update: bool
-    continue_: bool
     accept: AsyncFilterFunc | None
     ignore_files: AbstractSet[str]
     options: TransferOptions
@@ -161,8 +162,6 @@ async def _how(
         accept.append(excludes, pattern)
     return _How(
         recursive=recursive,
-        update=update,
-        continue_=continue_,
         accept=accept.match if rules or excluded else None,
         ignore_files=frozenset(names),
         options=TransferOptions(
@@ -197,56 +196,38 @@ class _Copy:
         elif target.place.is_local:
             await self._download(source, target, directory)
         else:
-            await self._within_storage(source, target)
+            await self._between(source, target)
 
     async def _upload(self, source: Place, target: Target, directory: bool) -> None:
-        storage, how = self.client.storage, self.how
-        uri = target.of(source)
+        how, uri = self.how, target.of(source)
+        service = self.client.buckets if uri.scheme == "blob" else self.client.storage
         if directory:
-            await storage.upload_dir(
+            await service.upload_dir(
                 source.uri,
                 uri,
-                update=how.update,
-                continue_=how.continue_,
                 filter=how.accept,
                 ignore_file_names=how.ignore_files,
                 progress=self.tally,
                 options=how.options,
             )
         else:
-            await storage.upload_file(
-                source.uri,
-                uri,
-                update=how.update,
-                continue_=how.continue_,
-                progress=self.tally,
-                options=how.options,
-            )
+            await service.upload_file(source.uri, uri, progress=self.tally, options=how.options)
 
     async def _download(self, source: Place, target: Target, directory: bool) -> None:
-        storage, how = self.client.storage, self.how
-        uri = target.of(source)
+        how, uri = self.how, target.of(source)
+        service = self.client.buckets if source.uri.scheme == "blob" else self.client.storage
         if directory:
-            await storage.download_dir(
+            await service.download_dir(
                 source.uri,
                 uri,
-                update=how.update,
-                continue_=how.continue_,
                 filter=how.accept,
                 progress=self.tally,
                 options=how.options,
             )
         else:
-            await storage.download_file(
-                source.uri,
-                uri,
-                update=how.update,
-                continue_=how.continue_,
-                progress=self.tally,
-                options=how.options,
-            )
+            await service.download_file(source.uri, uri, progress=self.tally, options=how.options)
 
-    async def _within_storage(self, source: Place, target: Target) -> None:
+    async def _between(self, source: Place, target: Target) -> None:
         await self.client.copy(
             source.uri,
             target.of(source),

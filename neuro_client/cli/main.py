@@ -27,6 +27,8 @@ COMMANDS = {
     "run": ("run:run", "Start a job and follow its log."),
     "job": ("jobs:job", "Inspect, follow and end jobs."),
     "storage": ("storage:storage", "Work with files on the platform's storage."),
+    "blob": ("blobs:blob", "Work with what is in buckets."),
+    "bucket": ("buckets:bucket", "Make, share and remove buckets."),
 }
 """For every command where it is and what it does in one line."""
 

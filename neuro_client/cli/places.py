@@ -49,9 +49,9 @@ async def read_place(
     settings: Settings,
     client: Client,
     text: str,
-    schemes: tuple[str, ...] = ("file", "storage"),
+    schemes: tuple[str, ...] = ("file", "storage", "blob"),
 ) -> Place:
-    """Read a local path, a ``file:`` URL or a ``storage:`` URI.
+    """Read a local path, a ``file:`` URL, a ``storage:`` or a ``blob:`` URI.
 
     Raises:
         ResourceNotFound: the login does not have its cluster.
@@ -73,6 +73,9 @@ async def is_dir(client: Client, uri: URL) -> bool | None:
             return None
         return stat.S_ISDIR(mode)
     try:
+        if uri.scheme == "blob":
+            side = await client.buckets.side(uri)
+            return (await side.store.head(side.key)).is_dir
         return (await client.storage.stat(uri)).is_dir()
     except ResourceNotFound:
         return None

@@ -12,12 +12,12 @@ from yarl import URL
 from ..client import Client
 from ..errors import NeuroError
 from ..storage import FileStatus
-from ..transfer import AbstractDeleteProgress, StorageProgressDelete
 from ..uris import storage_path
 from . import errors
 from .copy import cp, mv
 from .output import human_size, human_time, print_json, print_pairs, print_table, printable
 from .places import Place, read_place
+from .removing import Removed
 from .session import async_command, check_cluster, open_client
 from .settings import Settings, common_options
 
@@ -126,18 +126,6 @@ async def mkdir(settings: Settings, uris: Sequence[str], parents: bool) -> None:
         print_json({"made": made})
 
 
-class _Removed(AbstractDeleteProgress):
-    def __init__(self, *, tell: bool) -> None:
-        self.uris: list[str] = []
-        self._tell = tell
-
-    def delete(self, data: StorageProgressDelete) -> None:
-        """Note what is gone."""
-        self.uris.append(str(data.uri))
-        if self._tell:
-            click.echo(f"Removed {printable(str(data.uri))}", err=True)
-
-
 @storage.command("rm")
 @click.argument("uris", nargs=-1, required=True, metavar="URI...")
 @click.option("-r", "--recursive", is_flag=True, help="Remove directories and all below them.")
@@ -150,7 +138,7 @@ async def rm(settings: Settings, uris: Sequence[str], recursive: bool, verbose: 
     What cannot be removed does not keep the rest from it; the exit code is that of the first
     failure.
     """
-    removed = _Removed(tell=verbose)
+    removed = Removed(tell=verbose)
     code = errors.DONE
     async with open_client(settings) as client:
         places = [await read_place(settings, client, text, ("storage",)) for text in uris]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from ..transfer import (
     AbstractFileProgress,
     AbstractRecursiveFileProgress,
     AsyncFilterFunc,
+    ObjectStore,
     Side,
     TransferOptions,
     TransferResult,
@@ -33,6 +34,7 @@ from . import transfers
 from .glob import Globber
 from .models import DiskUsageInfo, FileStatus
 from .service import StorageService
+from .store import StorageStore
 from .wire import decode_deleted, decode_usage
 
 _PARTIAL = 206
@@ -299,6 +301,10 @@ class Storage:
         service, path = self._locate(src)
         limits = with_rules(options, update, continue_)
         return await transfers.download_dir(service, path, dst, limits, filter, progress)
+
+    async def at_path(self, cluster_name: str, path: Sequence[str]) -> tuple[ObjectStore, str]:
+        """Find the store and the key of a decoded path."""
+        return StorageStore(self._service(cluster_name)), "/".join(path)
 
     async def side(self, uri: URL) -> Side:
         """Make a URI an end of a transfer, for ``copy`` between stores."""

@@ -138,7 +138,7 @@ def test_what_cannot_be_copied_is_told_and_fails_the_command(
         (["cp", "{local}/a.txt", "{local}/a.txt", "{remote}/x"], 2, "several sources"),
         (["cp", "{local}/a.txt", "{local}/b.txt"], 2, "both on this machine"),
         (["cp", "{local}/a.txt", "storage://nowhere/x"], 4, "no cluster 'nowhere'"),
-        (["cp", "{local}/a.txt", "blob:x"], 2, "scheme"),
+        (["cp", "{local}/a.txt", "image:x"], 2, "scheme"),
         (["ls", "{remote}/missing"], 4, "No such file"),
         (["mkdir", "{remote}"], 1, "File exists"),
         (["mkdir", "{remote}/x/y"], 4, "No such file"),
