@@ -20,7 +20,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help setup fmt lint test e2e demo docs bench interop garage changes clean
+.PHONY: help setup fmt lint test e2e demo docs bench interop emulators garage changes clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,8 +71,9 @@ test: $(READY)
 
 # What installs within minutes: the demo's flow as a test, with the real data set and classifier; the
 # bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
-# the newest HTTP library, without the packages that stop at an older one.
-e2e: $(DEMO_READY) $(NEWEST_READY)
+# the newest HTTP library, without the packages that stop at an older one, and with emulators of the
+# clouds.
+e2e: $(DEMO_READY) $(NEWEST_READY) emulators
 	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
 	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity
 	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs
@@ -84,6 +85,15 @@ interop: $(READY) $(INTEROP_READY)
 # Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
 bench: $(READY) $(INTEROP_READY)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Emulators of Azure and Google for the tests of buckets, where npm and Go are there to install them.
+emulators:
+	@if command -v npm >/dev/null 2>&1 && test ! -e .tools/azurite/package.json; then \
+		npm install --silent --no-fund --no-audit --prefix .tools/azurite azurite@3.37.0 \
+		|| echo "Azurite could not be installed; its tests are skipped"; fi
+	@if command -v go >/dev/null 2>&1 && test ! -e .tools/bin/fake-gcs-server; then \
+		GOBIN=$(CURDIR)/.tools/bin go install github.com/fsouza/fake-gcs-server@v1.56.1 \
+		|| echo "fake-gcs-server could not be installed; its tests are skipped"; fi
 
 # A real object store for the tests of buckets; about twelve minutes, once.
 garage: .tools/bin/garage

@@ -22,10 +22,11 @@ from yarl import URL
 
 from ..errors import ProtocolError
 from ..threads import run_blocking
-from ..transport import Answer, Transport
+from ..transport import Answer, Transport, redact
 from .s3_errors import Refusal, refusal_error
 from .s3_signing import Address
 
+_OK = 200
 _ANY_STATUS = range(100, 600)
 
 
@@ -54,13 +55,20 @@ def _session() -> AioSession:
 
 
 class _Raw:
-    """Be the body of an answer that has been read."""
+    """Be an answer whose body can be read more than once."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        self._body: bytes | None = None
+        self.status = answer.status
+        self.headers = answer.headers
+        self.url = answer.url
 
     async def read(self) -> bytes:
-        return await self._answer.read()
+        """Return the whole body."""
+        if self._body is None:
+            self._body = await self._answer.read()
+        return self._body
 
 
 def _sender(transport: Transport) -> Callable[..., Any]:
@@ -80,7 +88,7 @@ def _sender(transport: Transport) -> Callable[..., Any]:
             return
 
         async def send(self, request: Any) -> AioAWSResponse:
-            answer = await transport.send(
+            sent = await transport.send(
                 request.method,
                 URL(request.url, encoded=True),
                 headers={str(name): _text(value) for name, value in request.headers.items()},
@@ -89,10 +97,28 @@ def _sender(transport: Transport) -> Callable[..., Any]:
                 retry=None,
                 redirects=False,
             )
+            answer = _Raw(sent)
+            await _check_document(request.method, answer)
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return AioAWSResponse(request.url, answer.status, headers, _Raw(answer))
+            return AioAWSResponse(request.url, answer.status, headers, answer)
 
     return Sender
+
+
+async def _check_document(method: str, answer: _Raw) -> None:
+    """Refuse an answer without a document: aiobotocore would read it as one with nothing in it."""
+    if answer.status != _OK or method not in ("GET", "POST"):
+        return
+    body = await answer.read()
+    if not body.lstrip().startswith(b"<?xml") and "xml" not in answer.headers.get(
+        "Content-Type", ""
+    ):
+        raise ProtocolError(
+            f"{method} {redact(answer.url)} was answered with something that is not S3; check the "
+            "endpoint of the bucket"
+        )
+    if not body:
+        raise ProtocolError(f"{method} {redact(answer.url)} was answered with nothing")
 
 
 def _text(value: Any) -> str:

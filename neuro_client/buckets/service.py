@@ -17,11 +17,13 @@ from .wire import decode_bucket, decode_credentials, decode_persistent, unwrap
 
 
 class _NotFor500(RetryPolicy):
-    """Try again except after a plain 500, which here means a request that cannot succeed."""
+    """Try again except after a 500 that gives a reason: here that is a request to be mended."""
 
     def delay(self, attempt: int, error: BaseException | None = None) -> float | None:
-        """Return the pause, None after a plain 500 (buckets.md §3.11)."""
-        return None if isinstance(error, ServerError) else super().delay(attempt, error)
+        """Return the pause, None after such a 500 (buckets.md §3.11)."""
+        if isinstance(error, ServerError) and error.payload:
+            return None
+        return super().delay(attempt, error)
 
 
 _RETRY = _NotFor500()

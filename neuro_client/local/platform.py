@@ -258,6 +258,8 @@ class LocalPlatform:
             access_log=None,
             shutdown_timeout=_SHUTDOWN_TIME,
             read_bufsize=_READ_BUFFER,
+            # An object store keeps what it is given, packed or not.
+            auto_decompress=not any(service.own_listener for service in services),
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()

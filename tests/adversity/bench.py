@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from aiohttp import web
 from yarl import URL
 
 from neuro_client import Client, get
@@ -31,6 +32,22 @@ class Bench:
     straight: Client
     folder: Path
     config: Path
+    store_proxy: FaultProxy | None = None
+
+    @property
+    def proxies(self) -> list[FaultProxy]:
+        """Return the proxy of the platform, and that of its S3 endpoint where there is one."""
+        return [proxy for proxy in (self.proxy, self.store_proxy) if proxy is not None]
+
+    def proxy_of(self, request: web.Request) -> FaultProxy:
+        """Return the proxy that a request came through."""
+        assert request.transport is not None
+        port = request.transport.get_extra_info("sockname")[1]
+        return (
+            self.proxy
+            if self.store_proxy is None or port == self.platform.url.port
+            else (self.store_proxy)
+        )
 
     @asynccontextmanager
     async def client(self, timeout: ClientTimeout = DEFAULT_TIMEOUT) -> AsyncIterator[Client]:
@@ -68,3 +85,15 @@ async def open_bench(folder: Path, *, token_lifetime: float = 86_400.0) -> Async
                 work = folder / "work"
                 await asyncio.to_thread(work.mkdir)
                 yield Bench(platform, proxy, straight, work, folder / "config")
+
+
+@asynccontextmanager
+async def open_store_bench(folder: Path) -> AsyncIterator[Bench]:
+    """Open a bench whose buckets are reached through a proxy too; ``data`` is one."""
+    async with open_bench(folder) as bench:
+        async with FaultProxy(bench.platform.s3.url) as proxy:
+            # Who asks for credentials from now on is told this address.
+            await bench.straight.buckets.create("data")
+            await bench.straight.buckets.put_blob("data", "first", b"")
+            bench.platform._urls["s3"] = proxy.url
+            yield attrs.evolve(bench, store_proxy=proxy)

@@ -125,7 +125,7 @@ class Download(Journey):
         await client.storage.download_file(self.uri / "file", self.folder / "file", options=PARTS)
 
     async def check(self, error: Exception | None) -> None:
-        found = await asyncio.to_thread(_read_all, self.folder)
+        found = await asyncio.to_thread(read_all, self.folder)
         assert found == {"file": self.data} or (error is not None and not found)
 
 
@@ -308,5 +308,6 @@ JOURNEYS: tuple[type[Journey], ...] = (
 )
 
 
-def _read_all(folder: Path) -> dict[str, bytes]:
+def read_all(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}

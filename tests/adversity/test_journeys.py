@@ -61,7 +61,7 @@ async def _cell(case: Journey, trouble: Trouble, step: int) -> bool:
 
 async def _drained(bench: Bench) -> None:
     """Wait until the closed client's connections are gone from the proxy."""
-    while bench.proxy.active:  # noqa: ASYNC110 - the proxy gives no events
+    while any(proxy.active for proxy in bench.proxies):  # noqa: ASYNC110 - the proxy gives no events
         await asyncio.sleep(0.001)
 
 
@@ -69,6 +69,11 @@ async def _drained(bench: Bench) -> None:
 @pytest.mark.timeout(600 if FULL else 60)
 @pytest.mark.parametrize("kind", JOURNEYS, ids=lambda kind: kind.name)
 async def test_journey(bench: Bench, kind: type[Journey]) -> None:
+    await travel(bench, kind)
+
+
+async def travel(bench: Bench, kind: type[Journey]) -> None:
+    """Go one journey through troubles: all of them, or a share of the default run."""
     steps = await _steps(bench, kind)
     cells = [(trouble, step) for trouble in TROUBLES for step in range(1, steps + 1)]
     if not FULL:

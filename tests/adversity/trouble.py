@@ -57,7 +57,7 @@ class Trouble:
                 return False
             met.append(f"{request.method} {request.path}")
             if self.network is not None:
-                self.network(bench.proxy, request)
+                self.network(bench.proxy_of(request), request)
             return self.answer is not None
 
         fault = bench.platform.fault(is_due, **(self.answer or {}))
@@ -65,7 +65,8 @@ class Trouble:
             yield met
         finally:
             fault.remove()
-            bench.proxy.clear()
+            for proxy in bench.proxies:
+                proxy.clear()
 
 
 @contextmanager
