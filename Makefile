@@ -15,6 +15,9 @@ NEWEST := .venv-newest
 NEWEST_READY := $(NEWEST)/.ready
 INTEROP := .venv-interop
 INTEROP_READY := $(INTEROP)/.ready
+S3 := .venv-s3
+S3_READY := $(S3)/.ready
+S5CMD := .tools/bin/s5cmd
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -54,6 +57,20 @@ $(INTEROP_READY): tests/interop/requirements.txt
 	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
 	@touch $@
 
+# Clients of S3 that others made; in three environments, for they want different versions of one library.
+$(S3_READY): $(wildcard tests/interop/s3/*.txt)
+	@for name in newest asynchronous older; do \
+		test -x $(S3)/$$name/bin/python || $(PYTHON) -m venv $(S3)/$$name; \
+		$(S3)/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r tests/interop/s3/$$name.txt || exit 1; \
+	done
+	@touch $@
+
+# Left out where Go is not installed.
+$(S5CMD): tests/interop/s3/s5cmd/go.mod
+	@! command -v go >/dev/null 2>&1 || \
+		(cd tests/interop/s3/s5cmd && go build -o $(CURDIR)/$@ github.com/peak/s5cmd/v2)
+
 setup: $(READY)
 
 fmt: $(READY)
@@ -78,9 +95,10 @@ e2e: $(DEMO_READY) $(NEWEST_READY) emulators
 	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity
 	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs
 
-# The published client, unchanged, against the local platform.
-interop: $(READY) $(INTEROP_READY)
+# The published client, unchanged, against the local platform; and programs that speak S3.
+interop: $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD)
 	$(BIN)/python -m tests.interop $(CURDIR)/$(INTEROP)/bin/python
+	$(BIN)/python -m tests.interop.s3 $(S3) $(S5CMD)
 
 # Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
 bench: $(READY) $(INTEROP_READY)
@@ -113,4 +131,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

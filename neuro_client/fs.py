@@ -7,35 +7,43 @@ They need the extra ``fs`` and are found by fsspec through the ``fsspec.specs`` 
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import os
 import weakref
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
-from fsspec.asyn import AsyncFileSystem, sync, sync_wrapper
+from fsspec.asyn import AsyncFileSystem, running_async, sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import AbstractBufferedFile
+from yarl import URL
 
 from .client import Client
 from .concurrency import finish
+from .errors import NeuroError, ServerError
 from .factory import get
 from .threads import run_blocking
 from .transfer import MISSING, Body, Entry, ObjectStore, Part, Side, Upload, copy_file, local_side
 from .transfer.models import MiB
-from .uris import file_uri
 
+_Place = tuple[ObjectStore, str]
 _BLOCK = 8 * MiB
 _CLEAN_UP = 10.0
+_DOUBLED_AFTER = 2000  # parts, so that what is written may have any length
+_NO_BUCKET = 500
+"""What the bucket service answers for a path in no bucket (buckets.md §3.4)."""
 
 
 class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Reach the files of a login; *config* is its folder, by default the user's own.
 
-    With ``asynchronous=True`` use the methods that begin with an underscore, and `aclose` at the
-    end.
+    With ``asynchronous=True`` use the methods with an underscore, and `aclose` at the end.
     """
 
     root_marker = ""
@@ -45,78 +53,88 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         super().__init__(*args, **kwargs)
         self._config = None if config is None else Path(config)
         self._client: Client | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening = asyncio.Lock()
+        self._home: asyncio.AbstractEventLoop | None = None
 
     @abstractmethod
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Any:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
         """Find the store and the key of a path."""
 
     async def _connected(self) -> Client:
-        if self._opening is None:
-            self._opening = asyncio.Lock()
+        here = asyncio.get_running_loop()
+        if self._home is not here:
+            # fsspec hands out the same object again, in a later loop of the thread, too.
+            self._home, self._client, self._opening = here, None, asyncio.Lock()
         async with self._opening:
             if self._client is None:
                 self._client = await get(path=self._config)
                 if not self.asynchronous:
-                    weakref.finalize(self, _close, self.loop, self._client)
+                    self._closer = weakref.finalize(self, _close, self.loop, self._client)
             return self._client
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._client is not None:
             client, self._client = self._client, None
+            if not self.asynchronous:
+                self._closer.detach()
             await client.close()
 
-    async def _at(self, path: str) -> tuple[ObjectStore, str]:
+    async def _at(self, path: str) -> _Place:
         parts = [part for part in self._strip_protocol(path).split("/") if part]
         if not parts:
             raise ValueError(f"{path!r} names no cluster; write {self.protocol}://CLUSTER/USER/...")
-        store, key = await self._store(await self._connected(), parts[0], parts[1:])
-        return store, key
+        try:
+            return await self._store(await self._connected(), parts[0], parts[1:])
+        except ServerError as error:
+            if error.status != _NO_BUCKET:
+                raise
+            raise _missing(path) from error
 
     async def _info(self, path: str, **_: Any) -> dict[str, Any]:
         path = self._strip_protocol(path)
         store, key = await self._at(path)
-        try:
+        with _found(path):
             return _described(path, await store.head(key))
-        except MISSING as error:
-            raise FileNotFoundError(path) from error
 
     async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         path = self._strip_protocol(path)
         store, key = await self._at(path)
-        try:
-            async with store.list(key) as entries:
-                found = [
-                    _described(f"{path}/{entry.name}", entry)
-                    async for entry in entries
-                    if entry.is_file or entry.is_dir
-                ]
-        except NotADirectoryError:
-            found = [_described(path, await store.head(key))]
-        except MISSING as error:
-            raise FileNotFoundError(path) from error
+        with _found(path):
+            try:
+                async with store.list(key) as entries:
+                    found = [
+                        _described(f"{path}/{entry.name}", entry)
+                        async for entry in entries
+                        if entry.is_file or entry.is_dir
+                    ]
+            except NotADirectoryError:
+                found = [_described(path, await store.head(key))]
         return found if detail else sorted(item["name"] for item in found)
 
     async def _cat_file(
-        self, path: str, start: int | None = None, end: int | None = None, **_: Any
+        self,
+        path: str,
+        start: int | None = None,
+        end: int | None = None,
+        version: str | None = None,
+        **_: Any,
     ) -> bytes:
         store, key = await self._at(path)
-        begin, stop = start or 0, end
-        try:
-            if begin < 0 or (stop is not None and stop < 0):
-                size = (await store.head(key)).size
-                begin = max(0, size + begin) if begin < 0 else begin
-                stop = size + stop if stop is not None and stop < 0 else stop
-            async with store.get(key, start=begin, end=stop) as chunks:
+        with _found(path):
+            if version is None and (start or end is not None):
+                entry = await store.head(key)
+                # As Python slices: from the end if negative, cut to what there is.
+                start, end = slice(start, end).indices(entry.size)[:2]
+                version = entry.version
+            if end is not None and (start or 0) >= end:
+                return b""
+            async with store.get(key, start=start or 0, end=end, version=version) as chunks:
                 return b"".join([chunk async for chunk in chunks])
-        except MISSING as error:
-            raise FileNotFoundError(path) from error
 
     async def _pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         store, key = await self._at(path)
-        if mode == "create" and await self._exists(path):
-            raise FileExistsError(path)
+        await self._check_free(path, mode)
         await store.put(key, bytes(value))
 
     async def _put_file(
@@ -131,8 +149,7 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         if await run_blocking(local.is_dir):
             await self._makedirs(rpath, exist_ok=True)
             return
-        if mode == "create" and await self._exists(rpath):
-            raise FileExistsError(rpath)
+        await self._check_free(rpath, mode)
         store, key = await self._at(rpath)
         here = local_side(await run_blocking(local.absolute))
         entry = attrs.evolve(await here.store.head(""), key="")
@@ -145,10 +162,8 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
     ) -> None:
         store, key = await self._at(rpath)
         local = await run_blocking(Path(lpath).absolute)
-        try:
+        with _found(rpath):
             entry = await store.head(key)
-        except MISSING as error:
-            raise FileNotFoundError(rpath) from error
         if entry.is_dir:
             await run_blocking(lambda: local.mkdir(parents=True, exist_ok=True))
             return
@@ -157,50 +172,58 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         await copy_file(self._side(store, key, rpath), local_side(local), entry)
         callback.relative_update(entry.size)
 
+    async def _check_free(self, path: str, mode: str) -> None:
+        if mode == "create" and await self._exists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
     async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
         source, key1 = await self._at(path1)
         target, key2 = await self._at(path2)
-        entry = await source.head(key1)
+        with _found(path1):
+            entry = await source.head(key1)
         if entry.is_dir:
-            await target.make_dir(key2)
+            await self._make_dir(target, key2)
             return
         await copy_file(self._side(source, key1, path1), self._side(target, key2, path2), entry)
 
+    async def _make_dir(self, store: ObjectStore, key: str) -> None:
+        await store.make_dir(key)
+
     def _side(self, store: ObjectStore, key: str, path: str) -> Side:
         """Make an end of a transfer without a journal: fsspec calls are not repeated as such."""
-        url = file_uri(Path("/") / self._strip_protocol(path))
+        cluster, _, rest = self._strip_protocol(path).partition("/")
+        url = URL.build(scheme=str(self.protocol), host=cluster, path=f"/{rest}")
         return Side(store, key, lambda below: url, lambda below: url)
 
-    async def _rm_file(self, path: str, **_: Any) -> None:
-        store, key = await self._at(path)
-        try:
-            await store.delete(key)
-        except MISSING as error:
-            raise FileNotFoundError(path) from error
-
     async def _rm(self, path: Any, recursive: bool = False, **_: Any) -> None:
-        for one in [path] if isinstance(path, str) else path:
-            if not recursive and (await self._info(one))["type"] == "directory":
-                raise IsADirectoryError(one)
-            await self._rm_file(one)
+        for one in await self._expand_path(path):
+            await self._rm_file(one, recursive=recursive)
+
+    async def _rmdir(self, path: str) -> None:
+        if await self._ls(path):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        await self._rm_file(path, recursive=True)
+
+    async def _rm_file(self, path: str, *, recursive: bool = False, **_: Any) -> None:
+        store, key = await self._at(path)
+        with _found(path):
+            if not recursive and (await store.head(key)).is_dir:
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            await store.delete(key)
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
-        if await self._exists(path):
-            raise FileExistsError(path)
-        await self._makedirs(path, exist_ok=True)
+        if not create_parents and not await self._exists(self._parent(path)):
+            raise _missing(self._parent(path))
+        await self._makedirs(path)
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
-        if not exist_ok and await self._exists(path):
-            raise FileExistsError(path)
+        await self._check_free(path, "overwrite" if exist_ok else "create")
         store, key = await self._at(path)
         await store.make_dir(key)
 
     mkdir = sync_wrapper(_mkdir)
     makedirs = sync_wrapper(_makedirs)
-
-    def created(self, path: str) -> datetime:
-        """Return the time of the last change: the services keep no other."""
-        return self.modified(path)
+    rmdir = sync_wrapper(_rmdir)
 
     def modified(self, path: str) -> datetime:
         """Return the time of the last change."""
@@ -215,50 +238,75 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         mode: str = "rb",
         block_size: int | str | None = None,
         autocommit: bool = True,
-        cache_options: Any = None,
         **kwargs: Any,
     ) -> StoreFile:
         if mode not in ("rb", "wb", "xb"):
             raise NotImplementedError(f"mode {mode!r}: files are read, or written as a whole")
-        if mode == "xb" and self.exists(path):
-            raise FileExistsError(path)
-        return StoreFile(
-            self,
-            path,
-            "wb" if mode == "xb" else mode,
-            block_size if isinstance(block_size, int) else _BLOCK,
-            autocommit,
-            cache_options=cache_options,
-            **kwargs,
-        )
+        if mode == "xb":
+            sync(self.loop, self._check_free, path, "create")
+        size = block_size if isinstance(block_size, int) else _BLOCK
+        if mode == "rb":
+            return StoreFile(self, path, mode, size, autocommit, **kwargs)
+        # Providers take no small parts.
+        return StoreFile(self, path, "wb", max(size, _BLOCK), autocommit, **kwargs)
 
 
 class StoreFile(AbstractBufferedFile):  # type: ignore[misc]
-    """Read a file in ranges, or write it in parts; it appears when it is closed."""
+    """Read a file in ranges, or write it in parts; it appears when it is closed.
+
+    A ``with`` that ends in an exception drops what was written; but `fsspec.open` and text modes
+    do not pass the exception on, and then the file appears as far as it was written.
+    """
+
+    closed: bool
+    buffer: io.BytesIO
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file; after an exception drop what was written."""
+        if error[0] is not None and self.mode == "wb" and not self.closed:
+            self.discard()
+        super().__exit__(*error)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        found: bytes = sync(self.fs.loop, self.fs._cat_file, self.path, start, end)
+        version = self.details["version"]
+        found: bytes = sync(self.fs.loop, self.fs._cat_file, self.path, start, end, version)
         return found
 
     def _initiate_upload(self) -> None:
-        self._place: tuple[ObjectStore, str] = sync(self.fs.loop, self.fs._at, self.path)
+        self._place: _Place = sync(self.fs.loop, self.fs._at, self.path)
         self._upload: Upload | None = None
         self._parts: list[Part] = []
         self._whole: bytes | None = None
 
     def _upload_chunk(self, final: bool = False) -> bool:
-        data = self.buffer.getvalue()
-        if final and self._upload is None:
-            self._whole = data
-        elif data and (final or len(data) >= self.blocksize):
-            sync(self.fs.loop, self._send, data)
-        elif not final:
-            return False  # kept, until there is enough for a part
-        if final and self.autocommit:
+        with self.buffer.getbuffer() as view:
+            sent = 0
+            while len(view) - sent > (size := self._part_size):
+                self._send(bytes(view[sent : sent + size]))
+                sent += size
+            rest = bytes(view[sent:])
+        if not final:
+            self.buffer = io.BytesIO(rest)
+            self.buffer.seek(0, io.SEEK_END)
+            return False  # what is left is kept, until there is enough for a part
+        if self._upload is None:
+            self._whole = rest
+        elif rest:
+            self._send(rest)
+        if self.autocommit:
             self.commit()
         return True
 
-    async def _send(self, data: bytes) -> None:
+    @property
+    def _part_size(self) -> int:
+        """Return the length of the next part; it grows, as their number has a limit."""
+        return int(self.blocksize) << len(self._parts) // _DOUBLED_AFTER
+
+    def _send(self, data: bytes) -> None:
+        with self._whole_or_nothing():
+            sync(self.fs.loop, self._put_part, data)
+
+    async def _put_part(self, data: bytes) -> None:
         store, key = self._place
         if self._upload is None:
             self._upload = await store.begin(key, 0)
@@ -269,7 +317,8 @@ class StoreFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def commit(self) -> None:
         """Give the file its name."""
-        sync(self.fs.loop, self._complete)
+        with self._whole_or_nothing():
+            sync(self.fs.loop, self._complete)
 
     async def _complete(self) -> None:
         store, key = self._place
@@ -282,9 +331,19 @@ class StoreFile(AbstractBufferedFile):  # type: ignore[misc]
 
     def discard(self) -> None:
         """Drop what was written."""
-        upload = getattr(self, "_upload", None)
+        self.closed = True
+        upload, self._upload = getattr(self, "_upload", None), None
         if upload is not None:
-            sync(self.fs.loop, self._place[0].abort, upload)
+            with suppress(NeuroError, OSError):  # the error that led here is the one to report
+                sync(self.fs.loop, self._place[0].abort, upload)
+
+    @contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
 
 
 class StorageFileSystem(StoreFileSystem):
@@ -292,7 +351,7 @@ class StorageFileSystem(StoreFileSystem):
 
     protocol = "storage"
 
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Any:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
         return await client.storage.at_path(cluster, path)
 
 
@@ -301,8 +360,11 @@ class BlobFileSystem(StoreFileSystem):
 
     protocol = "blob"
 
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Any:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
         return await client.buckets.at_path(cluster, path)
+
+    async def _make_dir(self, store: ObjectStore, key: str) -> None:
+        await store.put(f"{key}/", b"")  # although a file in it may have been copied before
 
 
 def _described(path: str, entry: Entry) -> dict[str, Any]:
@@ -315,6 +377,23 @@ def _described(path: str, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _missing(path: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+
+@contextmanager
+def _found(path: str) -> Iterator[None]:
+    """Report what is not there as fsspec expects it."""
+    try:
+        yield
+    except MISSING as error:
+        raise _missing(path) from error
+
+
 def _close(loop: asyncio.AbstractEventLoop, client: Client) -> None:
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(finish(client.close(), _CLEAN_UP), loop)
+    """Close a client whose file system is gone; wait for it, as the program may be at its end."""
+    if not loop.is_running():
+        return
+    closing = asyncio.run_coroutine_threadsafe(finish(client.close(), _CLEAN_UP), loop)
+    if not running_async():
+        closing.result(_CLEAN_UP)

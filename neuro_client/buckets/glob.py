@@ -30,7 +30,11 @@ async def _below(
     """Yield what fits below *prefix*, which ends in a slash or is empty."""
     component, slash, rest = pattern.partition("/")
     if component == "**":
-        fits = re.compile(translate_path(pattern) + "/?", re.DOTALL)
+        if pattern.endswith("**"):  # at the end it takes in all below, and the folder itself
+            begin = pattern.removesuffix("**")
+            fits = re.compile((translate_path(begin) if begin else "") + ".*", re.DOTALL)
+        else:
+            fits = re.compile(translate_path(pattern) + "/?", re.DOTALL)
         async with entries(opened, prefix, recursive=True, retry=retry) as found:
             async for entry in found:
                 if fits.fullmatch(entry.key[len(prefix) :]):

@@ -6,6 +6,7 @@ import functools
 import time
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 from yarl import URL
@@ -22,6 +23,7 @@ from .providers import open_provider
 from .service import BucketService
 from .store import BucketStore
 
+_SAFE = "/%!$&'()*+,;=:@~"
 _FRESH = 300.0
 """Seconds for which a name is believed to stand for the same bucket."""
 
@@ -34,11 +36,15 @@ class OpenBucket:
     provider: Provider
     store: BucketStore
 
+    def uri(self, key: str) -> URL:
+        """Return the URI that names a key: it stands there as it is, percent codes and all."""
+        root = self.bucket.uri
+        return URL(f"{root}/{quote(key, safe=_SAFE)}", encoded=True) if key else root
+
     def side(self, key: str) -> Side:
         """Make a key an end of a transfer; "" is the bucket itself."""
-        root = self.bucket.uri
-        base = under(root, key)
-        folder = base if key else URL(f"{root}/", encoded=True)
+        base = self.uri(key)
+        folder = base if key else URL(f"{base}/", encoded=True)
         return Side(
             self.store,
             key,

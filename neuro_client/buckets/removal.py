@@ -7,6 +7,8 @@ import errno
 import os
 from contextlib import suppress
 
+from yarl import URL
+
 from ..concurrency import first_failure
 from ..errors import ResourceNotFound
 from ..retry import RetryPolicy
@@ -28,7 +30,7 @@ async def remove(
 ) -> None:
     """Remove what is under *key*; "" is the content of the bucket, which itself stays."""
     removal = _Removal(opened, progress, retry)
-    uri = under(opened.bucket.uri, key)
+    uri = opened.uri(key)
     try:
         entry = await retrying(retry, lambda: opened.store.head(key))
     except ResourceNotFound:
@@ -83,6 +85,8 @@ class _Removal:
 
     def _tell(self, key: str, is_dir: bool) -> None:
         if self._progress is not None:
-            side = self._opened.side("")
-            uri = side.url(key) if key else side.dir_url("")
+            # As the published client tells it: every character of the key quoted.
+            uri = under(self._opened.bucket.uri, key)
+            if not key:
+                uri = URL(f"{uri}/", encoded=True)
             self._progress.delete(StorageProgressDelete(uri, is_dir))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from ..buckets import BucketEntry
 from ..client import Client
-from ..errors import NeuroError
+from ..errors import NeuroError, ResourceNotFound, ServerError
 from ..threads import run_blocking
+from ..transfer import Side
 from . import errors
 from .copy import cp
 from .output import human_size, human_time, iso, print_json, print_pairs, print_table, printable
 from .params import duration
-from .places import Place, read_place
+from .places import NO_BUCKET, Place, read_place
 from .removing import Removed
 from .session import async_command, open_client
 from .settings import Settings, common_options
@@ -39,8 +42,29 @@ def blob() -> None:
 blob.add_command(cp)
 
 
-async def _place(settings: Settings, client: Client, text: str) -> Place:
-    return await read_place(settings, client, text, ("blob",))
+async def _place(
+    settings: Settings, client: Client, text: str, *, in_bucket: bool = False
+) -> tuple[Place, Side]:
+    """Read a URI and open its bucket; with *in_bucket* it must name what is in it."""
+    place = await read_place(settings, client, text, ("blob",))
+    try:
+        side = await client.buckets.side(place.uri)
+    except ServerError as error:
+        if error.status != NO_BUCKET:
+            raise
+        raise errors.CommandFailed(f"{text}: {error}", errors.NOT_FOUND) from error
+    if in_bucket and not side.key:
+        raise click.UsageError(f"{text} is a whole bucket; name what is in it")
+    return place, side
+
+
+@contextmanager
+def _as_typed(text: str) -> Iterator[None]:
+    """Report a missing blob by what the user typed, not by its name at the provider."""
+    try:
+        yield
+    except ResourceNotFound as error:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text) from error
 
 
 @blob.command("ls")
@@ -52,7 +76,7 @@ async def _place(settings: Settings, client: Client, text: str) -> Place:
 @async_command
 async def ls(
     settings: Settings, uris: Sequence[str], long: bool, recursive: bool, full_uri: bool
-) -> int:
+) -> None:
     """List the keys that begin with that of a URI; one that ends in a slash lists a folder.
 
     With --json one document a line.
@@ -62,10 +86,9 @@ async def ls(
       neuro-client blob ls blob:results/
       neuro-client blob ls -lr blob:results/run-
     """
-    code = errors.DONE
     async with open_client(settings) as client:
         for text in uris:
-            place = await _place(settings, client, text)
+            place, _ = await _place(settings, client, text)
             rows: list[BucketEntry] = []
             async with client.buckets.list_blobs(place.uri, recursive) as found:
                 async for entry in found:
@@ -88,7 +111,6 @@ async def ls(
                     ],
                     right=("SIZE",),
                 )
-    return code
 
 
 def _name(entry: BucketEntry, full_uri: bool) -> str:
@@ -113,15 +135,15 @@ def _document(entry: BucketEntry) -> dict[str, Any]:
 async def stat(settings: Settings, uri: str) -> None:
     """Describe a blob, or a folder."""
     async with open_client(settings) as client:
-        place = await _place(settings, client, uri)
-        side = await client.buckets.side(place.uri)
-        entry = await side.store.head(side.key)
+        place, side = await _place(settings, client, uri)
+        with _as_typed(uri):
+            entry = await side.store.head(side.key)
     kind = "folder" if entry.is_dir else "blob"
     if settings.json:
         print_json(
             {
                 "key": entry.key,
-                "uri": str(side.url("")),
+                "uri": str(place.uri),
                 "type": kind,
                 "size": entry.size,
                 "modified": entry.mtime,
@@ -146,11 +168,13 @@ async def cat(settings: Settings, uris: Sequence[str]) -> None:
     """Write blobs to stdout, one behind the other."""
     async with open_client(settings) as client:
         for text in uris:
-            place = await _place(settings, client, text)
-            side = await client.buckets.side(place.uri)
-            async with side.store.get(side.key) as chunks:
-                async for chunk in chunks:
-                    await run_blocking(_write_all, chunk)
+            _, side = await _place(settings, client, text, in_bucket=True)
+            with _as_typed(text):
+                if (await side.store.head(side.key)).is_dir:
+                    raise IsADirectoryError(errno.EISDIR, "It is a folder", text)
+                async with side.store.get(side.key) as chunks:
+                    async for chunk in chunks:
+                        await run_blocking(_write_all, chunk)
 
 
 def _write_all(chunk: Any) -> None:
@@ -174,11 +198,8 @@ async def rm(settings: Settings, uris: Sequence[str], recursive: bool, verbose: 
     removed = Removed(tell=verbose)
     code = errors.DONE
     async with open_client(settings) as client:
-        places = [await _place(settings, client, text) for text in uris]
-        for place in places:
-            if not (await client.buckets.side(place.uri)).key:
-                raise click.UsageError(f"{place.text} is a whole bucket; name what is in it")
-        for place in places:
+        places = [await _place(settings, client, text, in_bucket=True) for text in uris]
+        for place, _ in places:
             try:
                 await client.buckets.blob_rm(place.uri, recursive=recursive, progress=removed)
             except (NeuroError, OSError) as error:
@@ -205,7 +226,7 @@ async def sign(settings: Settings, uri: str, expires_in: float) -> None:
     if not 1 <= expires_in <= _LONGEST:
         raise click.UsageError("--expires-in must be between a second and 7 days")
     async with open_client(settings) as client:
-        place = await _place(settings, client, uri)
+        place, _ = await _place(settings, client, uri, in_bucket=True)
         url = await client.buckets.make_signed_url(place.uri, int(expires_in))
     if settings.json:
         print_json({"url": str(url)})
@@ -222,7 +243,7 @@ async def du(settings: Settings, uris: Sequence[str]) -> None:
     rows = []
     async with open_client(settings) as client:
         for text in uris:
-            place = await _place(settings, client, text)
+            place, _ = await _place(settings, client, text)
             size = count = 0
             async with client.buckets.list_blobs(place.uri, recursive=True) as found:
                 async for entry in found:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,26 @@ import click
 from yarl import URL
 
 from ..buckets import Bucket, BucketCredentials, PersistentBucketCredentials
+from ..errors import IllegalArgumentError, ServerError
 from ..threads import run_blocking
+from . import errors
 from .output import human_time, iso, print_json, print_pairs, print_table, printable
-from .session import async_command, check_cluster, open_client, usage_errors
+from .session import async_command, check_cluster, open_client
 from .settings import Settings, common_options
 
 _cluster = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 _owner = click.option("--owner", metavar="USER", help="Whose bucket the name is; default: yours.")
+
+
+@contextmanager
+def _name_errors() -> Iterator[None]:
+    """Report a name that was not even asked for as wrong usage; what a service refused is none."""
+    try:
+        yield
+    except IllegalArgumentError as error:
+        if error.status is not None:
+            raise
+        raise click.UsageError(str(error)) from error
 
 
 @click.group(short_help="Make, share and remove buckets.")
@@ -100,7 +114,7 @@ async def create(
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
         chosen = client.config.org_name if org is None else org
-        with usage_errors():
+        with _name_errors():
             made = await client.buckets.create(name, cluster, chosen)
     _show(settings, made)
 
@@ -148,7 +162,7 @@ async def import_external(
     values = await run_blocking(_read_credentials, credentials)
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
-        with usage_errors():
+        with _name_errors():
             made = await client.buckets.import_external(
                 Bucket.Provider(provider), provider_bucket, values, name, cluster
             )
@@ -187,9 +201,23 @@ async def rm(
             if content:
                 found = await client.buckets.get(name, cluster, owner)
                 await client.buckets.blob_rm(URL(f"{found.uri}/"), recursive=True)
-            await client.buckets.rm(name, cluster, owner)
+            with _not_empty(name):
+                await client.buckets.rm(name, cluster, owner)
     if settings.json:
         print_json({"removed": list(buckets)})
+
+
+@contextmanager
+def _not_empty(name: str) -> Iterator[None]:
+    """Say what to do about the provider's refusal to remove a bucket that is not empty."""
+    try:
+        yield
+    except ServerError as error:
+        if "NotEmpty" not in str(error):
+            raise
+        raise errors.CommandFailed(
+            f"Bucket {name!r} is not empty; --content removes what is in it, too", errors.FAILED
+        ) from error
 
 
 @bucket.command("public")

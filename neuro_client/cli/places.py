@@ -11,11 +11,15 @@ import click
 from yarl import URL
 
 from ..client import Client
-from ..errors import ResourceNotFound
+from ..errors import ResourceNotFound, ServerError
 from ..threads import run_blocking
 from ..uris import child, file_path, storage_path
+from .errors import NOT_FOUND, CommandFailed
 from .session import check_cluster, usage_errors
 from .settings import Settings
+
+NO_BUCKET = 500
+"""What the bucket service answers where a URI has no bucket (buckets.md §3.4)."""
 
 
 @attrs.frozen
@@ -79,6 +83,10 @@ async def is_dir(client: Client, uri: URL) -> bool | None:
         return (await client.storage.stat(uri)).is_dir()
     except ResourceNotFound:
         return None
+    except ServerError as error:
+        if uri.scheme != "blob" or error.status != NO_BUCKET:
+            raise
+        raise CommandFailed(str(error), NOT_FOUND) from error
 
 
 @attrs.frozen
@@ -105,6 +113,8 @@ async def read_target(
         NotADirectoryError: it was typed with a slash at its end, and is a file.
     """
     found = None if exact else await is_dir(client, place.uri)
+    if found is None and place.uri.scheme == "blob" and place.must_be_dir:
+        found = True  # a folder of a bucket is there as soon as something is in it
     if len(sources) > 1 and (exact or not found):
         raise click.UsageError(
             f"{place.text!r} is not a directory; several sources need one"

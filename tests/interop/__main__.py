@@ -9,11 +9,9 @@ a public member or a command is neither called nor named with a reason in ``left
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import json
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from neuro_client.local import LocalPlatform
 
 from .commands import run_commands
 from .exchange import run_exchange
+from .report import judge, left_out
 
 HERE = Path(__file__).parent
 
@@ -40,29 +39,9 @@ async def run_sdk(python: str, given: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def judge(title: str, report: dict[str, Any], left_out: dict[str, str]) -> bool:
-    """Print what was called, what was left out and what failed; tell whether all is well."""
-    members, used = set(report["members"]), set(report["used"])
-    reasons = {
-        name: reason
-        for pattern, reason in left_out.items()
-        for name in fnmatch.filter(members, pattern)
-    }
-    print(f"\n{title}: {len(report['steps'])} steps, {len(used)} of {len(members)} called")
-    for name in sorted(members - used):
-        print(f"  not called  {name}: {reasons.get(name, '!! no reason given')}")
-    stale = sorted(set(reasons) & used)
-    stale += [pattern for pattern in left_out if not fnmatch.filter(members, pattern)]
-    for name in stale:
-        print(f"  !! {name} is left out, but it was called or does not exist")
-    for step, problem in report["failed"].items():
-        print(f"  !! {step} failed\n{problem}")
-    return not (report["failed"] or stale or members - used - set(reasons))
-
-
 async def main(python: str) -> bool:
     """Start a platform with two clusters, an organisation and two users, and run everything."""
-    left_out = tomllib.loads((HERE / "left_out.toml").read_text("utf-8"))
+    reasons = left_out()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("commands", "sdk"):
@@ -81,8 +60,8 @@ async def main(python: str) -> bool:
                 "bob_token": await platform.add_user("bob"),
             }
             sdk = await run_sdk(python, given)
-    good = judge("Library", sdk, left_out["sdk"])
-    good &= judge("Commands", commands, left_out["commands"])
+    good = judge("Library", sdk, reasons["sdk"])
+    good &= judge("Commands", commands, reasons["commands"])
     good &= judge("Side by side", exchange, {})
     print("\neverything was called, or is named with a reason" if good else "\n!! see above")
     return good

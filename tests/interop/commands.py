@@ -2,92 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from neuro_client.local import LocalPlatform
 
-_SECTION = re.compile(r"^(Commands|Command Shortcuts):\n((?:  .*\n?)+)", re.M)
-_BROWSER = Path(__file__).with_name("browser.py")
-_TIMEOUT = 60.0
+from .blob_commands import BlobCommands
+from .running import run_steps
 
 
-@attrs.frozen
-class Output:
-    """Hold what a command left."""
-
-    code: int
-    text: str
-
-
-async def execute(config: Path, *words: str) -> Output:
-    """Run a program with the login in *config*, nothing on its standard input."""
-    environment = {
-        **os.environ,
-        "NEUROMATION_CONFIG": str(config),
-        "HOME": str(config.parent),
-        "BROWSER": f"{sys.executable} {_BROWSER} %s",
-        "NEURO_CLI_DISABLE_PYPI_VERSION_CHECK": "1",
-        "COLUMNS": "200",
-        "LC_ALL": "C.UTF-8",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise AssertionError(f"{' '.join(words[1:])} took longer than {_TIMEOUT:g} s") from None
-    assert process.returncode is not None
-    return Output(process.returncode, out.decode())
-
-
-class Commands:
-    """Run commands of the published program and note which; each ``step_…`` is one scenario."""
-
-    def __init__(self, platform: LocalPlatform, neuro: str, folder: Path) -> None:
-        self.platform = platform
-        self.neuro = neuro
-        self.folder = folder
-        self.config = folder / "config"
-        self.used: set[str] = set()
-        self.members: set[str] = set()
-
-    async def neuro_says(self, command: str, *words: str, code: int = 0) -> str:
-        """Run one command, check its exit code and return what it printed."""
-        self.used.add(command)
-        got = await execute(self.config, self.neuro, *command.split(), *words)
-        assert got.code == code, f"{command} {words} ended with {got.code}:\n{got.text}"
-        return got.text
-
-    async def find_members(self) -> None:
-        """List every command, as the program's own help does: groups, and shortcuts."""
-        top = await self._sections()
-        self.members.update(top["Command Shortcuts"])
-        for group in top["Commands"]:
-            below = await self._sections(group)
-            self.members.update(f"{group} {name}" for name in below["Commands"])
-
-    async def _sections(self, *group: str) -> dict[str, list[str]]:
-        text = (await execute(self.config, self.neuro, *group, "--help")).text
-        return {
-            section[1]: [line.split()[0] for line in section[2].splitlines()]
-            for section in _SECTION.finditer(text)
-        }
+class Commands(BlobCommands):
+    """Hold the login that all commands use; each ``step_…`` is one scenario."""
 
     async def step_1_login(self) -> None:
         """Log in; every other step uses this login."""
@@ -168,10 +94,6 @@ class Commands:
         refused = await self.neuro_says("status", "job-absent", code=65)
         assert "job-absent" in refused, refused
 
-    async def step_sharing(self) -> None:
-        """List what is shared."""
-        assert "storage" in await self.neuro_says("acl ls")
-
     async def step_9_logout(self) -> None:
         """Log in through the browser, and out again."""
         kept, self.config = self.config, self.folder / "leaving"
@@ -181,19 +103,6 @@ class Commands:
             await self.neuro_says(leave)
             await self.neuro_says("config show", code=70)
         self.config = kept
-
-
-async def run_steps(holder: object) -> tuple[list[str], dict[str, str]]:
-    """Run every ``step_…`` in the order of the names; return them, and what failed."""
-    failed: dict[str, str] = {}
-    steps = sorted(name for name in dir(holder) if name.startswith("step_"))
-    for name in steps:
-        step: Callable[[], Awaitable[None]] = getattr(holder, name)
-        try:
-            await step()
-        except Exception:
-            failed[name] = traceback.format_exc()
-    return steps, failed
 
 
 async def run_commands(platform: LocalPlatform, neuro: str, folder: Path) -> dict[str, Any]:

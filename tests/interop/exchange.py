@@ -1,4 +1,4 @@
-"""Let the two clients work side by side: one login, one storage, one job."""
+"""Let the two clients work side by side: one login, one storage, one job, one bucket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import neuro_client
 from neuro_client.local import LocalPlatform
 from neuro_client.testing.login import login
 
-from .commands import execute, run_steps
+from .exchange_buckets import BucketExchange
+from .running import execute, run_steps
 
 _SHOW = """
 import asyncio, neuro_sdk
@@ -22,23 +23,8 @@ asyncio.run(main())
 """
 
 
-class Exchange:
-    """Hold both logins; each ``step_…`` hands something from one client to the other."""
-
-    def __init__(self, platform: LocalPlatform, python: str, neuro: str, folder: Path) -> None:
-        self.platform = platform
-        self.python = python
-        self.neuro = neuro
-        self.theirs = folder / "commands" / "config"
-        self.ours = folder / "ours"
-        self.folder = folder / "exchange"
-        self.folder.mkdir()
-
-    async def published(self, config: Path, *words: str) -> str:
-        """Run the published command line and return what it printed."""
-        got = await execute(config, self.neuro, *words)
-        assert got.code == 0, f"{words} ended with {got.code}:\n{got.text}"
-        return got.text
+class Exchange(BucketExchange):
+    """Each ``step_…`` hands something from one client to the other."""
 
     async def step_1_they_read_our_login(self) -> None:
         """Write a login, let them use it, and read it again."""

@@ -7,7 +7,6 @@ members that exist, those that were called from here, and what went wrong.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -19,8 +18,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import neuro_sdk
+import sdk_buckets
 from browser import press_allow
 from neuro_sdk import JobStatus
+from sdk_buckets import BucketSteps
+from sdk_shared import expected, tree
 from tracing import Recorder
 from yarl import URL
 
@@ -31,6 +33,7 @@ CLASSES = (
     neuro_sdk.Parser,
     neuro_sdk.Jobs,
     neuro_sdk.Storage,
+    neuro_sdk.Buckets,
     neuro_sdk.Users,
 )
 FUNCTIONS = ("find_project_root", "gen_trace_id", "get", "login", "login_with_token", "logout")
@@ -47,18 +50,8 @@ async def in_another_browser(url: URL) -> str:
     return code[1]
 
 
-class Scenario:
+class Scenario(BucketSteps):
     """Hold what all steps share; every coroutine named ``step_…`` is one."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.folder = Path(given["folder"])
-        self.url = URL(given["api_url"])
-        self.token = given["token"]
-        self.bob = given["bob_token"]
-        self.config = Path(given["config"])
-
-    def client(self) -> Any:
-        return neuro_sdk.get(path=self.config)
 
     # -- login --------------------------------------------------------------------------------
 
@@ -222,9 +215,7 @@ class Scenario:
             assert tree(source) == tree(back)
 
     async def step_others_see_nothing(self) -> None:
-        place = self.folder / "bob"
-        await neuro_sdk.login_with_token(self.bob, url=self.url, path=place)
-        async with self.client() as client, neuro_sdk.get(path=place) as bob:
+        async with self.client() as client, await self.as_bob() as bob:
             uri = URL("storage://default/user/private")
             await client.storage.create(uri, b"secret")
             with expected(neuro_sdk.ResourceNotFound, neuro_sdk.AuthorizationError):
@@ -323,23 +314,8 @@ def getattr_here(config: Any, name: str) -> Any:
     return getattr(config, name)
 
 
-@contextlib.contextmanager
-def expected(*kinds: type[BaseException]) -> Any:
-    try:
-        yield
-    except kinds:
-        return
-    raise AssertionError(f"no {' or '.join(kind.__name__ for kind in kinds)} was raised")
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
-    }
-
-
 async def main() -> None:
-    recorder = Recorder({__file__})
+    recorder = Recorder({__file__, sdk_buckets.__file__})
     for cls in CLASSES:
         recorder.watch_class(cls)
     for function in FUNCTIONS:

@@ -145,6 +145,8 @@ async def test_pages_of_listings(data: Data) -> None:
         ("d*/", ["dir/"]),
         ("*/b.txt", ["dir/b.txt"]),
         ("**/sub/*", ["dir/sub/c.txt"]),
+        ("**", ["a.txt", "dir/b.txt", "dir/sub/c.txt"]),
+        ("dir/**", ["dir/b.txt", "dir/sub/c.txt"]),
         ("dir/b.txt", ["dir/b.txt"]),
         ("none*", []),
     ],

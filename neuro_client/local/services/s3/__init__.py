@@ -14,6 +14,7 @@ from .control import S3Control
 from .files import Files
 from .handlers import Handlers
 from .models import SCHEMA
+from .records import Records
 from .store import S3Store
 
 logger = logging.getLogger(__name__)
@@ -30,14 +31,16 @@ class _Endpoint:
     async def lifespan(self) -> AsyncIterator[None]:
         """Open the folder, sweep what a kill left, and give the other services the control."""
         platform = self._platform
-        store, files = S3Store(platform.state), Files(platform.data / "s3")
-        await asyncio.to_thread(files.prepare)
-        used = await store.files()
-        if left := await asyncio.to_thread(files.sweep, used):
-            logger.info("Removed %d files that no object names", left)
-        self._handlers = Handlers(store, files)
-        platform.s3 = S3Control(platform, store, files)
-        yield
+        files = Files(platform.data / "s3")
+        async with Records.open(platform.data / "state.db") as records:
+            store = S3Store(records)
+            await asyncio.to_thread(files.prepare)
+            used = await store.files()
+            if left := await asyncio.to_thread(files.sweep, used):
+                logger.info("Removed %d files that no object names", left)
+            self._handlers = Handlers(store, files)
+            platform.s3 = S3Control(platform, store, files)
+            yield
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""

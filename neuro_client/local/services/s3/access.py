@@ -101,7 +101,7 @@ async def identify(store: S3Store, received: Received, flavour: str, region: str
     signature = read_signature(received)
     if signature is None:
         return Caller()
-    found = await store.key(signature.access_key_id)
+    found = await store.access(signature.access_key_id)
     if found is None:
         raise S3Error(
             "InvalidAccessKeyId",
@@ -109,7 +109,7 @@ async def identify(store: S3Store, received: Received, flavour: str, region: str
             "exist in our records.",
             AWSAccessKeyId=signature.access_key_id,
         )
-    key, may_create = found
+    key = found.key
     derived = check_signature(received, signature, key.secret_access_key, region, flavour)
     token = received.headers.get("x-amz-security-token")
     if token is None:
@@ -121,8 +121,7 @@ async def identify(store: S3Store, received: Received, flavour: str, region: str
             raise S3Error("ExpiredToken", "The provided token has expired.")
     elif token is not None:
         raise S3Error("InvalidToken", "The provided token is malformed or otherwise invalid.")
-    grants = await store.grants(key.access_key_id)
-    return Caller(key.access_key_id, grants, may_create, signature, derived)
+    return Caller(key.access_key_id, found.grants, found.may_create_buckets, signature, derived)
 
 
 def lower_headers(request: web.Request) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .access import Call, denied
 from .errors import AWS, S3Error
 from .files import Files
 from .models import Bucket, Grant
-from .objects import Objects
+from .objects import Objects, sendable
 from .store import S3Store
 
 _NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -124,6 +124,8 @@ class Buckets:
         if root.tag != "CORSConfiguration" or not rules:
             raise S3Error("MalformedXML", "The configuration needs at least one CORSRule")
         for rule in rules:
+            for element in rule:
+                sendable(element.text or "")
             if not xml.texts(rule, "AllowedOrigin") or not xml.texts(rule, "AllowedMethod"):
                 raise S3Error("MalformedXML", "A rule needs AllowedOrigin and AllowedMethod")
         text = ElementTree.tostring(root, encoding="unicode")

@@ -113,7 +113,9 @@ class Chunked:
         name, colon, value = line.partition(":")
         if not colon or not self._trailing or len(self.trailer) == _MOST_TRAILER:
             raise _malformed()
-        self.trailer[name.strip().lower()] = value.strip()
+        if (name := name.strip().lower()) in self.trailer:
+            raise _malformed()
+        self.trailer[name] = value.strip()
         return True
 
     def _end_trailer(self) -> None:

@@ -169,11 +169,12 @@ class S3Control:
             await self._store.bucket(bucket)
         except S3Error:
             raise NoSuchBucket(bucket) from None
-        found = await self._store.key(_OWN_KEY)
+        found = await self._store.access(_OWN_KEY)
         if found is None:
             key = Key(_OWN_KEY, secrets.token_urlsafe(30))
             await self._store.add_key(key, {}, may_create=False)
         else:
-            key = found[0]
-        await self._store.grant(_OWN_KEY, bucket, Grant(True, True, True))
+            key = found.key
+        if found is None or bucket not in found.grants:
+            await self._store.grant(_OWN_KEY, bucket, Grant(True, True, True))
         return key

@@ -42,6 +42,7 @@ _STATUS = {
     "QuotaExceeded": 403,
     "RequestTimeTooSkewed": 403,
     "SignatureDoesNotMatch": 403,
+    "SlowDown": 503,
     "XAmzContentSHA256Mismatch": 400,
 }
 # Garage has fewer words for the same.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 
@@ -55,8 +56,8 @@ class Files:
         os.link(self.path(name), self.path(other))
         return other
 
-    @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[None]:
+    @asynccontextmanager
+    async def reading(self, names: Sequence[str]) -> AsyncIterator[None]:
         """Keep files that are removed meanwhile until they are read.
 
         Raises:
@@ -76,13 +77,13 @@ class Files:
                     del self._read[name]
                 left = self._doomed.intersection(unread)
                 self._doomed -= left
-            for name in left:  # seldom, and not worth a thread
-                self._unlink(name)
+            if left:
+                await asyncio.shield(asyncio.to_thread(self.remove, left))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files, those that are being read afterwards; one that is gone is no error."""
         with self._lock:
-            going = set()
+            going: set[str] = set()
             for name in names:
                 (self._doomed if name in self._read else going).add(name)
             self._going |= going

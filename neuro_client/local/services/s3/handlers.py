@@ -16,7 +16,7 @@ from .conditions import NotModified
 from .control import REGION
 from .errors import AWS, GARAGE, S3Error, not_implemented
 from .files import Files
-from .listing import list_objects
+from .listing import list_objects, list_uploads
 from .models import Bucket
 from .objects import Objects
 from .signing import Received
@@ -78,7 +78,7 @@ class Handlers:
         received = Received(request.method, path, query, headers)
         bucket: Bucket | None = None
         try:
-            bucket_name, key = _split(path)
+            bucket_name, key = _split(path, query)
             if bucket_name:
                 bucket = await self._bucket(bucket_name)
             response = await self._answer(request, received, bucket_name, key, bucket)
@@ -181,13 +181,17 @@ class Handlers:
             case "GET" if "versioning" in asked:
                 return self._buckets.versioning
             case "GET" if "uploads" in asked:
-                return self._uploads.list_uploads
+                return self._list_uploads
             case "GET":
                 return self._list_objects
             case "HEAD":
                 return self._buckets.head
+            case "PUT" if cors:
+                return self._buckets.put_cors
+            case "PUT" if "versioning" in asked:
+                raise not_implemented("Versioning")
             case "PUT":
-                return self._buckets.put_cors if cors else self._buckets.create
+                return self._buckets.create
             case "DELETE":
                 return self._buckets.delete_cors if cors else self._buckets.delete
             case "POST" if "delete" in asked:
@@ -196,16 +200,19 @@ class Handlers:
                 raise not_implemented("An upload by a form")
         return None
 
+    async def _list_uploads(self, call: Call) -> web.StreamResponse:
+        return await list_uploads(call, self._store)
+
     async def _list_objects(self, call: Call) -> web.StreamResponse:
         return await list_objects(call, self._store)
 
 
-def _split(path: str) -> tuple[str, str]:
+def _split(path: str, query: str) -> tuple[str, str]:
     """Return bucket and key of a raw path; the key is all behind the bucket's slash."""
     bucket, _, key = path.removeprefix("/").partition("/")
     try:
         found = unquote(bucket, errors="strict"), unquote(key, errors="strict")
-        "".join(found).encode()  # bytes that nobody has quoted
+        "".join((*found, query)).encode()  # bytes that nobody has quoted
         return found
     except UnicodeError:
         raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from None

@@ -88,6 +88,15 @@ class Key:
 
 
 @attrs.frozen
+class Access:
+    """Hold a key with what it may do, by bucket."""
+
+    key: Key
+    grants: Mapping[str, Grant]
+    may_create_buckets: bool
+
+
+@attrs.frozen
 class Usage:
     """Count what a bucket holds."""
 
@@ -141,6 +150,11 @@ class Object:
     headers: Mapping[str, str]
     checksums: Mapping[str, str]
     segments: Sequence[Segment]
+
+    @property
+    def files(self) -> list[str]:
+        """Return the names of its files."""
+        return [segment.file for segment in self.segments]
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Object:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from email.utils import formatdate
-from typing import Any, TypeVar
-from urllib.parse import unquote
+from typing import Any
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
+from ...threads import taken
 from . import checksums, xml
 from .access import Call, check_key
 from .bodies import Receiver
@@ -19,10 +21,8 @@ from .conditions import check_copy, check_read, check_write
 from .errors import S3Error, no_key, not_implemented
 from .files import Files
 from .models import Object, Segment
-from .sending import copied, read_range, send
+from .sending import copied, read_range, send, steady
 from .store import S3Store, quota_reached
-
-T = TypeVar("T")
 
 _KEPT = (
     "content-type",
@@ -32,6 +32,8 @@ _KEPT = (
     "expires",
 )
 _META = "x-amz-meta-"
+_META_MOST = 2048
+_UNSENDABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _DEFAULT_TYPE = "binary/octet-stream"
 _OVERRIDES = {
     f"response-{name}": name
@@ -55,8 +57,19 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     encodings = [part.strip() for part in headers.get("content-encoding", "").split(",")]
     if encoding := ",".join(part for part in encodings if part and part != "aws-chunked"):
         found["content-encoding"] = encoding
-    found |= {name: value for name, value in headers.items() if name.startswith(_META)}
-    return found
+    meta = {name: value for name, value in headers.items() if name.startswith(_META)}
+    if sum(len(name) - len(_META) + len(value) for name, value in meta.items()) > _META_MOST:
+        raise S3Error(
+            "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size"
+        )
+    return {name: sendable(value) for name, value in (found | meta).items()}
+
+
+def sendable(value: str) -> str:
+    """Return what can be the value of a header; ``InvalidArgument`` for anything else."""
+    if not value.isprintable() and _UNSENDABLE.search(value):
+        raise S3Error("InvalidArgument", "Header value cannot be represented")
+    return value
 
 
 def told_checksums(found: Object) -> dict[str, str]:
@@ -84,7 +97,11 @@ class Objects:
 
     async def get(self, call: Call) -> web.StreamResponse:
         """Answer GET."""
-        found = await self._found(call)
+        return await steady(
+            self._files, lambda: self._found(call), lambda found: self._get(call, found)
+        )
+
+    async def _get(self, call: Call, found: Object) -> web.StreamResponse:
         headers = self._headers(call, found)
         number = call.integer("partNumber", 0, least=1)
         if number:
@@ -131,7 +148,7 @@ class Objects:
                         "Request specific response headers cannot be used for anonymous GET "
                         "requests.",
                     )
-                headers[header] = call.parameters[name]
+                headers[header] = sendable(call.parameters[name])
         headers["ETag"] = f'"{found.etag}"'
         headers["Last-Modified"] = formatdate(int(found.modified), usegmt=True)
         headers["Accept-Ranges"] = "bytes"
@@ -144,7 +161,8 @@ class Objects:
         if "x-amz-copy-source" in call.headers:
             return await self._copy(call)
         full = quota_reached(bucket.flavour)
-        room = await self._store.room(bucket)
+        room = await self._store.room(bucket, call.key)
+        headers = kept_headers(call.headers)
         receiver = self.receiver(call, MAX_OBJECT if room is None else room, full)
         if receiver.promise.size is None:
             raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header")
@@ -159,19 +177,21 @@ class Objects:
             stored.size,
             stored.etag,
             time.time(),
-            kept_headers(call.headers),
+            headers,
             stored.checksums,
             [Segment(stored.file, stored.size)],
         )
         await self._place(call, new)
         return web.Response(headers={"ETag": f'"{new.etag}"', **told_checksums(new)})
 
-    def receiver(self, call: Call, most: int, full: S3Error) -> Receiver:
-        """Return what takes the body of a request."""
+    def receiver(
+        self, call: Call, most: int, full: S3Error, headers: Mapping[str, str] | None = None
+    ) -> Receiver:
+        """Return what takes the body of a request; *headers* say what it promises."""
         caller = call.caller
         return Receiver(
             call.request,
-            call.headers,
+            call.headers if headers is None else headers,
             caller.signature,
             caller.derived_key,
             most=most,
@@ -184,15 +204,13 @@ class Objects:
         def check(old: Object | None) -> None:
             check_write(call.headers, call.key, old)
 
-        names = [segment.file for segment in new.segments]
-        old = await kept(self._store.put(call.bucket, new, check), self._files, names)
-        if old:
-            await asyncio.to_thread(self._files.remove, old)
+        await kept(self._store.put(call.bucket, new, check), self._files, new.files)
 
     async def source(self, call: Call) -> Object:
         """Return the object that a copy names."""
         text = call.headers["x-amz-copy-source"].partition("?versionId=")[0]
-        name, slash, key = unquote(text).removeprefix("/").partition("/")
+        text = text.encode("utf-8", "replace").decode()
+        name, slash, key = unquote_plus(text).removeprefix("/").partition("/")
         if not slash or not key:
             raise S3Error("InvalidArgument", "Copy Source must mention the source bucket and key")
         bucket = await self._store.bucket(name)
@@ -206,7 +224,20 @@ class Objects:
         return found
 
     async def _copy(self, call: Call) -> web.StreamResponse:
-        found = await self.source(call)
+        new = await steady(
+            self._files, lambda: self.source(call), lambda found: self._copied(call, found)
+        )
+        await self._place(call, new)
+        return xml.answer(
+            "CopyObjectResult",
+            [
+                ("LastModified", xml.moment(new.modified)),
+                ("ETag", f'"{new.etag}"'),
+                *((f"Checksum{name.upper()}", value) for name, value in new.checksums.items()),
+            ],
+        )
+
+    async def _copied(self, call: Call, found: Object) -> Object:
         replace = call.headers.get("x-amz-metadata-directive", "COPY").upper() == "REPLACE"
         old = await self._store.object(call.bucket_name, call.key)
         if old is not None and old.segments == found.segments and not replace:
@@ -215,22 +246,16 @@ class Objects:
                 "This copy request is illegal because it is trying to copy an object to itself "
                 "without changing the object's metadata",
             )
-        room = await self._store.room(call.bucket)
+        headers = kept_headers(call.headers) if replace else found.headers
+        room = await self._store.room(call.bucket, call.key)
         if room is not None and found.size > room:
             raise quota_reached(call.bucket.flavour)
-        new = Object(
-            call.key,
-            found.size,
-            found.etag,
-            time.time(),
-            kept_headers(call.headers) if replace else found.headers,
-            found.checksums,
-            await asyncio.to_thread(copied, self._files, found.segments),
+        segments = await taken(
+            lambda: copied(self._files, found.segments),
+            lambda made: self._files.remove(segment.file for segment in made),
         )
-        await self._place(call, new)
-        return xml.answer(
-            "CopyObjectResult",
-            [("LastModified", xml.moment(new.modified)), ("ETag", f'"{new.etag}"')],
+        return Object(
+            call.key, found.size, found.etag, time.time(), headers, found.checksums, segments
         )
 
     async def delete(self, call: Call) -> web.StreamResponse:
@@ -239,9 +264,7 @@ class Objects:
         return web.Response(status=204)
 
     async def _remove(self, call: Call, keys: list[str]) -> None:
-        files = await self._store.delete(call.writing().name, keys)
-        if files:
-            await asyncio.to_thread(self._files.remove, files)
+        await kept(self._store.delete(call.writing().name, keys), self._files)
 
     async def delete_several(self, call: Call) -> web.StreamResponse:
         """Answer POST ?delete."""
@@ -260,15 +283,32 @@ class Objects:
         )
 
 
-async def kept(change: Coroutine[Any, Any, T], files: Files, names: Sequence[str]) -> T:
-    """Make a change that names files, to its end although cancelled; they go if it fails."""
-    task = asyncio.ensure_future(change)
+async def kept(
+    change: Coroutine[Any, Any, Sequence[str]], files: Files, names: Sequence[str] = ()
+) -> None:
+    """Make a change to its end although cancelled, and remove the files that it sets free.
+
+    If it fails, the files go that it was to name.
+    """
+    task = asyncio.ensure_future(_changed(change, files, names))
     try:
-        return await asyncio.shield(task)
-    except BaseException:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
         while not task.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
-        if task.cancelled() or task.exception() is not None:
-            await asyncio.shield(asyncio.to_thread(files.remove, names))
+        if not task.cancelled():
+            task.exception()
         raise
+
+
+async def _changed(
+    change: Coroutine[Any, Any, Sequence[str]], files: Files, names: Sequence[str]
+) -> None:
+    try:
+        free = await change
+    except BaseException:
+        await asyncio.to_thread(files.remove, names)
+        raise
+    if free:
+        await asyncio.to_thread(files.remove, free)

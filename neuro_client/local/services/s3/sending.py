@@ -6,8 +6,9 @@ import asyncio
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import attrs
 from aiohttp import web
@@ -15,10 +16,13 @@ from aiohttp import web
 from ...threads import taken
 from .errors import S3Error
 from .files import Files
-from .models import Segment
+from .models import Object, Segment
+
+T = TypeVar("T")
 
 PIECE = 2**20
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_TRIES = 20
 
 
 @attrs.frozen
@@ -53,6 +57,20 @@ def read_range(header: str | None, size: int) -> Span:
     return Span(start, end, True)
 
 
+async def steady(
+    files: Files, find: Callable[[], Awaitable[Object]], use: Callable[[Object], Awaitable[T]]
+) -> T:
+    """Use an object whose files stay meanwhile; one that was just replaced is looked up again."""
+    for _ in range(_TRIES):
+        found = await find()
+        try:
+            async with files.reading(found.files):
+                return await use(found)
+        except FileNotFoundError:
+            continue
+    raise S3Error("SlowDown", "The object changes too fast")
+
+
 async def send(
     request: web.Request,
     files: Files,
@@ -61,18 +79,20 @@ async def send(
     status: int,
     headers: Mapping[str, str],
 ) -> web.StreamResponse:
-    """Answer with bytes of an object."""
+    """Answer with bytes of an object; ``FileNotFoundError`` if it has just been removed."""
     length = span.end - span.start
     if length <= PIECE:
         body = await asyncio.to_thread(_read_small, files, segments, span) if length else b""
         return web.Response(status=status, body=body, headers=headers)
+    pieces = list(within(segments, span))
+    await asyncio.to_thread(os.stat, files.path(pieces[0][0]))
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = length
     await response.prepare(request)
-    for name, start, end in within(segments, span):
+    for name, start, end in pieces:
         try:
             handle = await taken(functools.partial(_open, files, name), os.close)
-        except FileNotFoundError:  # replaced or removed meanwhile: the answer breaks off
+        except FileNotFoundError:  # by another hand: the answer breaks off
             raise ConnectionResetError("The object is gone") from None
         try:
             await _send_file(response, handle, start, end)

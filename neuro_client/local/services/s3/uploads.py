@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -13,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from aiohttp import web
 
+from ...threads import taken
 from . import checksums, xml
 from .access import Call, check_key
 from .conditions import check_write
@@ -20,13 +20,14 @@ from .errors import AWS, S3Error
 from .files import Files, write_all
 from .models import MultipartUpload, Object, Segment, UploadedPart
 from .objects import MAX_OBJECT, Objects, kept, kept_headers, told_checksums
-from .sending import PIECE, Span, within
+from .sending import PIECE, Span, steady, within
 from .store import S3Store, quota_reached
 
 _MOST_PARTS = 10_000
 _LEAST_PART = 5 * 2**20
 _COMPLETE_BODY = 2**22
-_COPY_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
+_COPY_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
+_NUMBER = re.compile(r"[0-9]{1,5}")
 
 
 class Uploads:
@@ -51,7 +52,7 @@ class Uploads:
                 "InvalidRequest", f"FULL_OBJECT checksums are not defined for {algorithm}"
             )
         upload = MultipartUpload(
-            secrets.token_hex(32),
+            f"{time.time_ns():016x}{secrets.token_hex(24)}",
             bucket.name,
             call.key,
             time.time(),
@@ -84,7 +85,8 @@ class Uploads:
         if "x-amz-copy-source" in call.headers:
             return await self._copy_part(call, upload, number)
         full = quota_reached(bucket.flavour)
-        room = await self._store.room(bucket)
+        # Garage counts an upload when it is completed.
+        room = await self._store.room(bucket, call.key) if bucket.flavour == AWS else None
         receiver = self._objects.receiver(call, MAX_OBJECT if room is None else room, full)
         size = receiver.promise.size
         if size is None:
@@ -110,27 +112,38 @@ class Uploads:
         return web.Response(headers=headers)
 
     async def _keep(self, upload: MultipartUpload, part: UploadedPart) -> None:
-        change = self._store.add_part(upload.id, part)
-        if old := await kept(change, self._files, [part.file]):
-            await asyncio.to_thread(self._files.remove, old)
+        await kept(self._store.add_part(upload.id, part), self._files, [part.file])
 
     async def _copy_part(
         self, call: Call, upload: MultipartUpload, number: int
     ) -> web.StreamResponse:
-        found = await self._objects.source(call)
+        made = await steady(
+            self._files,
+            lambda: self._objects.source(call),
+            lambda found: self._copied(call, found, upload, number),
+        )
+        await self._keep(upload, made)
+        return xml.answer(
+            "CopyPartResult",
+            [
+                ("LastModified", xml.moment(made.modified)),
+                ("ETag", f'"{made.etag}"'),
+                (f"Checksum{(upload.algorithm or '').upper()}", made.checksum),
+            ],
+        )
+
+    async def _copied(
+        self, call: Call, found: Object, upload: MultipartUpload, number: int
+    ) -> UploadedPart:
         span = Span(0, found.size, False)
         if (text := call.headers.get("x-amz-copy-source-range")) is not None:
             match = _COPY_RANGE.fullmatch(text)
             if match is None or not int(match[1]) <= int(match[2]) < found.size:
                 raise S3Error("InvalidArgument", "The x-amz-copy-source-range value is not valid")
             span = Span(int(match[1]), int(match[2]) + 1, True)
-        made = await asyncio.shield(
-            asyncio.to_thread(_copy_bytes, self._files, found.segments, span, number, upload)
-        )
-        await self._keep(upload, made)
-        return xml.answer(
-            "CopyPartResult",
-            [("LastModified", xml.moment(made.modified)), ("ETag", f'"{made.etag}"')],
+        return await taken(
+            lambda: _copy_bytes(self._files, found.segments, span, number, upload),
+            lambda made: self._files.remove([made.file]),
         )
 
     async def list_parts(self, call: Call) -> web.StreamResponse:
@@ -158,51 +171,11 @@ class Uploads:
             ],
         )
 
-    async def list_uploads(self, call: Call) -> web.StreamResponse:
-        """Answer GET ?uploads."""
-        bucket = call.reading()
-        prefix = call.parameters.get("prefix", "")
-        marker = (call.parameters.get("key-marker", ""), call.parameters.get("upload-id-marker"))
-        most = call.integer("max-uploads", 1000, least=1, most=1000)
-        found = [
-            upload
-            for upload in await self._store.uploads(bucket.name, prefix)
-            if _behind(upload, marker)
-        ]
-        page = found[:most]
-        truncated = len(found) > len(page)
-        return xml.answer(
-            "ListMultipartUploadsResult",
-            [
-                ("Bucket", bucket.name),
-                ("KeyMarker", marker[0]),
-                ("UploadIdMarker", marker[1] or ""),
-                ("NextKeyMarker", page[-1].key if truncated else None),
-                ("NextUploadIdMarker", page[-1].id if truncated else None),
-                ("Prefix", prefix),
-                ("MaxUploads", most),
-                ("IsTruncated", truncated),
-                *(
-                    (
-                        "Upload",
-                        [
-                            ("Key", upload.key),
-                            ("UploadId", upload.id),
-                            ("Initiated", xml.moment(upload.started)),
-                            ("StorageClass", "STANDARD"),
-                        ],
-                    )
-                    for upload in page
-                ),
-            ],
-        )
-
     async def abort(self, call: Call) -> web.StreamResponse:
         """Answer DELETE ?uploadId."""
         call.writing()
         upload = await self._upload(call)
-        files = await self._store.abort(upload.id)
-        await asyncio.to_thread(self._files.remove, files)
+        await kept(self._store.abort(upload.id), self._files)
         return web.Response(status=204)
 
     async def complete(self, call: Call) -> web.StreamResponse:
@@ -210,9 +183,17 @@ class Uploads:
         bucket = call.writing()
         upload = await self._upload(call)
         too_large = S3Error("EntityTooLarge", "The list of parts is too long")
-        receiver = self._objects.receiver(call, _COMPLETE_BODY, too_large)
+        # The checksum in the headers is that of the object, not that of the list.
+        headers = {
+            name: value
+            for name, value in call.headers.items()
+            if not name.startswith(checksums.PREFIX)
+        }
+        receiver = self._objects.receiver(call, _COMPLETE_BODY, too_large, headers)
         listed = xml.read(await receiver.read(_COMPLETE_BODY))
-        chosen = self._chosen(bucket.flavour, listed, upload, await self._store.parts(upload.id))
+        parts = await self._store.parts(upload.id)
+        await self._upload(call)  # still there, so these were all its parts
+        chosen = self._chosen(bucket.flavour, listed, upload, parts)
         digest = hashlib.md5(usedforsecurity=False)
         for part in chosen:
             digest.update(bytes.fromhex(part.etag))
@@ -229,9 +210,15 @@ class Uploads:
         def check(old: Object | None) -> None:
             check_write(call.headers, call.key, old)
 
-        change = self._store.complete(bucket, upload.id, new, check)
-        files = await kept(change, self._files, [])
-        await asyncio.to_thread(self._files.remove, files)
+        if call.headers.get("x-amz-mp-object-size") not in (None, str(new.size)):
+            raise S3Error("InvalidRequest", "The object has not the size that was specified")
+        try:
+            await kept(self._store.complete(bucket, upload.id, new, check), self._files)
+        except S3Error as error:
+            if error.code == "QuotaExceeded" and bucket.flavour != AWS:
+                # garage-workspace.md §5: such an upload cannot be completed any more.
+                await kept(self._store.abort(upload.id), self._files)
+            raise
         told = [(f"Checksum{name.upper()}", value) for name, value in new.checksums.items()]
         if told:
             told.append(("ChecksumType", upload.kind))
@@ -256,12 +243,14 @@ class Uploads:
         parts: Sequence[UploadedPart],
     ) -> list[UploadedPart]:
         """Return the parts that the caller names, each as it was acknowledged."""
+        if listed.tag != "CompleteMultipartUpload":
+            raise S3Error("MalformedXML", "The body is no list of parts")
         known = {part.number: part for part in parts}
         chosen: list[UploadedPart] = []
         for element in listed.findall("Part"):
             number = element.findtext("PartNumber", "")
             etag = element.findtext("ETag", "").strip().strip('"')
-            part = known.get(int(number)) if number.isdigit() and len(number) < 6 else None
+            part = known.get(int(number)) if _NUMBER.fullmatch(number) else None
             if part is None or part.etag != etag:
                 raise S3Error(
                     "InvalidPart",
@@ -330,15 +319,6 @@ def _told(part: UploadedPart, upload: MultipartUpload) -> list[xml.Node]:
         ("Size", part.size),
         (name, part.checksum),
     ]
-
-
-def _behind(upload: MultipartUpload, marker: tuple[str, str | None]) -> bool:
-    key, upload_id = marker
-    if not key:
-        return True
-    if upload.key == key and upload_id:
-        return upload.id > upload_id
-    return upload.key.encode("utf-8", "surrogateescape") > key.encode("utf-8", "surrogateescape")
 
 
 def _copy_bytes(

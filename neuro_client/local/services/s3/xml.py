@@ -21,6 +21,12 @@ Node = tuple[str, Any]
 _AS_NUMBERS = {char: f"&#{char};" for char in range(0x20)}
 
 
+class Markup(str):
+    """Be what stands inside an element, written already; a listing has thousands of them."""
+
+    __slots__ = ()
+
+
 def document(root: str, children: Iterable[Node]) -> str:
     """Return a document."""
     inner = "".join(_element(node) for node in children)
@@ -29,6 +35,8 @@ def document(root: str, children: Iterable[Node]) -> str:
 
 def _element(node: Node) -> str:
     name, value = node
+    if isinstance(value, Markup):
+        return f"<{name}>{value}</{name}>"
     if value is None:
         return ""
     if isinstance(value, list | tuple):

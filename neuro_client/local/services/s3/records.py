@@ -1,0 +1,101 @@
+"""The database as the S3 endpoint uses it: a connection and a thread of its own.
+
+Each lookup, and each transaction as a whole, is one hop to that thread. Through the platform's
+shared connection every statement takes three, which is most of the cost of a small request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Parameters = Sequence[Any]
+_BUSY_TIMEOUT = 10.0
+
+
+class Transaction:
+    """Read and write inside one transaction; all methods block."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run a statement and return the number of rows it changed."""
+        return self._db.execute(sql, parameters).rowcount
+
+    def fetch_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
+        """Return the first row, None if there is none."""
+        row: sqlite3.Row | None = self._db.execute(sql, parameters).fetchone()
+        return row
+
+    def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """Return all rows."""
+        return self._db.execute(sql, parameters).fetchall()
+
+
+class Records:
+    """Look up and change records; obtained from ``Records.open``."""
+
+    def __init__(self, db: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+        self._db = db
+        self._tx = Transaction(db)
+        self._thread = thread
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path) -> AsyncIterator[Records]:
+        """Open the platform's database, whose tables are there."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "s3-records")
+        try:
+            db = await loop.run_in_executor(thread, _connect, path)
+            try:
+                yield cls(db, thread)
+            finally:
+                await asyncio.shield(loop.run_in_executor(thread, db.close))
+        finally:
+            thread.shutdown(wait=False)
+
+    async def fetch_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
+        """Return the first row of a query, None if there is none."""
+        return await self._run(lambda: self._tx.fetch_one(sql, parameters))
+
+    async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        return await self._run(lambda: self._tx.fetch_all(sql, parameters))
+
+    async def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one statement in a transaction of its own; return the number of changed rows."""
+        return await self.change(lambda tx: tx.execute(sql, parameters))
+
+    async def change(self, work: Callable[[Transaction], T]) -> T:
+        """Make a change in the thread, in one transaction; any exception rolls it back."""
+
+        def whole() -> T:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self._tx)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            return result
+
+        return await self._run(whole)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA foreign_keys=ON")
+    return db
