@@ -15,6 +15,8 @@ NEWEST := .venv-newest
 NEWEST_READY := $(NEWEST)/.ready
 INTEROP := .venv-interop
 INTEROP_READY := $(INTEROP)/.ready
+PEERS := .venv-interop-s3
+PEERS_READY := $(PEERS)/.ready
 S3 := .venv-s3
 S3_READY := $(S3)/.ready
 S5CMD := .tools/bin/s5cmd
@@ -55,6 +57,11 @@ $(INTEROP_READY): tests/interop/requirements.txt
 	test -n "$$python" || { echo "The published client needs Python 3.10 or 3.11; install one"; exit 1; }; \
 	test -x $(INTEROP)/bin/python || $$python -m venv $(INTEROP)
 	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+	@touch $@
+
+$(PEERS_READY): tests/bench/requirements-buckets.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # Clients of S3 that others made; in three environments, for they want different versions of one library.
@@ -101,7 +108,7 @@ interop: $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD)
 	$(BIN)/python -m tests.interop.s3 $(S3) $(S5CMD)
 
 # Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
-bench: $(READY) $(INTEROP_READY)
+bench: $(READY) $(INTEROP_READY) $(PEERS_READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # Emulators of Azure and Google for the tests of buckets, where npm and Go are there to install them.
@@ -131,4 +138,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

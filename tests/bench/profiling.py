@@ -41,10 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else:
                 race.upload(OURS, work, local, work)
             print(f"== {work}, {options.link}")
-            _show(file, options.sort, options.lines)
+            show(file, options.sort, options.lines)
 
 
-def _show(file: Path, sort: str, lines: int) -> None:
+def show(file: Path, sort: str, lines: int) -> None:
+    """Print a profile."""
     stats = pstats.Stats(str(file))
     stats.strip_dirs().sort_stats(sort).print_stats(lines)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .buckets import DISK
 from .measuring import RESULTS, Outcome, Row, load, spread
 from .memory import HUGE
 from .platform_rates.__main__ import HANDLERS, PLATFORM
@@ -36,6 +37,11 @@ TITLES = {
     "up-many": "upload",
     "sync-many": "unchanged re-sync",
     "down-many": "download",
+    "up-blobs": "upload, {files:,} × 64 KiB",
+    "sync-blobs": "unchanged re-sync of them",
+    "down-blobs": "download, {files:,} × 64 KiB",
+    "up-blob": "upload, {gib:g} GiB",
+    "down-blob": "download, {gib:g} GiB",
     "import": "`import neuro_client; neuro_client.get`",
     "help": "`neuro-client --help`",
     "create-small": "CREATE of 16 KiB",
@@ -53,6 +59,9 @@ PUBLISHED_AIMS = {
     ("up-file", DISTANT): 8.0,
     ("down-tree", DISTANT): 1.25,
 }
+# What "ahead" and "within 10 %" come to.
+PEER_AIMS = {"boto3": 1.0, "crt": 1.0, "aioboto3": 1.0, "obstore": 0.9}
+BUCKET_MEMORY_AIM = 100
 START_AIMS = {"import": 80, "help": 300}
 
 
@@ -85,6 +94,63 @@ def storage_seconds(outcome: Outcome) -> Table:
             for figure in ("seconds", "cpu", "platform_cpu")
         ]
         table.append((_title(outcome, case), link, *cells))
+    return table
+
+
+def buckets(outcome: Outcome) -> Table:
+    """Compare speed on buckets with each peer."""
+    table: Table = [
+        ("", "endpoint, link", *(f"ours / {name} (≥ {aim})" for name, aim in PEER_AIMS.items()))
+    ]
+    for case, link in outcome.cases():
+        ratios = (
+            _against(outcome.ratio(case, link, OURS, name), aim) for name, aim in PEER_AIMS.items()
+        )
+        cells = [f"{shown}{' **missed**' if 'missed' in aim else ''}" for shown, aim in ratios]
+        table.append((_title(outcome, case), link, *cells))
+    return table
+
+
+def buckets_seconds(outcome: Outcome) -> Table:
+    """Show the medians behind the ratios, and the processor time of both sides for ours."""
+    names = (OURS, *PEER_AIMS)
+    heads = [f"{name}, s" for name in names]
+    table: Table = [("", "endpoint, link", *heads, "ours, CPU", "ours, endpoint CPU")]
+    for case, link in outcome.cases():
+        ours = outcome.row(case, link, OURS)
+        cells = [_median(outcome.row(case, link, name), "seconds", 1.0, 2) for name in names]
+        cells += [_median(ours, figure, 1.0, 2) for figure in ("cpu", "endpoint_cpu")]
+        table.append((_title(outcome, case), link, *cells))
+    return table
+
+
+def buckets_memory(outcome: Outcome) -> Table:
+    """Show peaks over an opened client, on loopback."""
+    names = (OURS, *PEER_AIMS)
+    table: Table = [("peak memory, MiB", "endpoint, link", *names, "aim for ours")]
+    for case, link in outcome.cases():
+        if link.endswith(LOOPBACK):
+            cells = [_median(outcome.row(case, link, name), "memory", MIB, 0) for name in names]
+            table.append((_title(outcome, case), link, *cells, f"≤ {BUCKET_MEMORY_AIM}"))
+    return table
+
+
+def buckets_disk(outcome: Outcome) -> Table:
+    """Compare the local endpoint, driven by whoever is fastest, with a copy on the same disk."""
+    table: Table = [("", "fastest client", "endpoint, MiB/s", "disk, MiB/s", "endpoint / disk")]
+    for case, link in outcome.cases():
+        disk = outcome.row(case, link, DISK)
+        rows = [outcome.row(case, link, name) for name in (OURS, *PEER_AIMS)]
+        present = [row for row in rows if row is not None]
+        if disk is None or not present:
+            continue
+        best = min(present, key=lambda row: row.median("seconds"))
+        large = case.endswith("blob")
+        settings = outcome.settings
+        size = settings["size"] if large else settings["files"] * settings["small"]
+        rates = [f"{size / MIB / row.median('seconds'):,.0f}" for row in (best, disk)]
+        ratio = spread(outcome.ratio(case, link, best.contender, DISK))
+        table.append((_title(outcome, case), best.contender, *rates, ratio))
     return table
 
 
@@ -171,6 +237,10 @@ def _median(row: Row | None, figure: str, unit: float, digits: int) -> str:
 TABLES: dict[str, tuple[str, Callable[[Outcome], Table]]] = {
     "storage": ("storage", storage),
     "storage seconds": ("storage", storage_seconds),
+    "buckets": ("buckets", buckets),
+    "buckets seconds": ("buckets", buckets_seconds),
+    "buckets memory": ("buckets", buckets_memory),
+    "buckets disk": ("buckets", buckets_disk),
     "many files": ("many_files", many_files),
     "memory": ("memory", memory),
     "start": ("start", start),

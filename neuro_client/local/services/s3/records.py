@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,7 +54,12 @@ class Records:
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, "s3-records")
         try:
-            db = await loop.run_in_executor(thread, _connect, path)
+            connecting = thread.submit(_connect, path)
+            try:
+                db = await asyncio.wrap_future(connecting)
+            except asyncio.CancelledError:
+                thread.submit(_disconnect, connecting)  # its turn is behind the connecting
+                raise
             try:
                 yield cls(db, thread)
             finally:
@@ -91,6 +96,12 @@ class Records:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _disconnect(connecting: Future[sqlite3.Connection]) -> None:
+    """Close a connection that nobody waited for."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
