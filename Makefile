@@ -114,10 +114,10 @@ bench: $(READY) $(INTEROP_READY) $(PEERS_READY)
 # Emulators of Azure and Google for the tests of buckets, where npm and Go are there to install them.
 emulators:
 	@if command -v npm >/dev/null 2>&1 && test ! -e .tools/azurite/package.json; then \
-		npm install --silent --no-fund --no-audit --prefix .tools/azurite azurite@3.37.0 \
+		timeout 180 npm install --silent --no-fund --no-audit --prefix .tools/azurite azurite@3.37.0 \
 		|| echo "Azurite could not be installed; its tests are skipped"; fi
 	@if command -v go >/dev/null 2>&1 && test ! -e .tools/bin/fake-gcs-server; then \
-		GOBIN=$(CURDIR)/.tools/bin go install github.com/fsouza/fake-gcs-server@v1.56.1 \
+		GOBIN=$(CURDIR)/.tools/bin timeout 300 go install github.com/fsouza/fake-gcs-server@v1.56.1 \
 		|| echo "fake-gcs-server could not be installed; its tests are skipped"; fi
 
 # A real object store for the tests of buckets; about twelve minutes, once.
