@@ -36,7 +36,7 @@ $(READY): pyproject.toml tests/constraints.txt
 		echo "Python cannot make a virtual environment; on Debian, install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c tests/constraints.txt -e ".[azure,google,cli,local,trainings,fs]" --group dev
+		-c tests/constraints.txt -e ".[azure,google,aistore,images,cli,local,trainings,fs]" --group dev
 	@touch $@
 
 $(DEMO_READY): $(READY)
@@ -47,7 +47,7 @@ $(NEWEST_READY): $(READY)
 	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e ".[azure,google,cli,local,fs]" "moto[server]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
+		-e ".[azure,google,aistore,images,cli,local,trainings,fs]" "moto[server]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
 	@touch $@
 
 # The published client's dependencies stop at Python 3.11.
