@@ -73,7 +73,9 @@ async def _cancelled(case: Cancellable, at: Collection[int]) -> Outcome:
             await case.again(client)
         else:
             await case.check(None)
-    await until(lambda: not bench.proxy.active, "connections are left open")
+    await until(
+        lambda: not any(proxy.active for proxy in bench.proxies), "connections are left open"
+    )
     return outcome
 
 
@@ -94,6 +96,13 @@ def _points(name: str, steps: int) -> list[tuple[int, ...]]:
 async def test_cancelled_anywhere(
     bench: Bench, kind: type[Cancellable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await cancelled_anywhere(bench, kind, tmp_path, monkeypatch)
+
+
+async def cancelled_anywhere(
+    bench: Bench, kind: type[Cancellable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancel one call anywhere: at all of its suspensions, or a share of the default run."""
     steps = (await _cancelled(kind(bench, 0), ())).steps
     assert steps >= kind.awaits, "awaits are missed, or the call has become shorter"
     failures, cancelled = [], 0

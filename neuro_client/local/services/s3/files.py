@@ -23,9 +23,8 @@ class Files:
         self._going: set[str] = set()
 
     def prepare(self) -> None:
-        """Make the folders."""
-        for number in range(256):
-            os.makedirs(os.path.join(self._folder, f"{number:02x}"), mode=0o700, exist_ok=True)
+        """Make the folder; a sub-folder is made with its first file."""
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
 
     def path(self, name: str) -> str:
         """Return where a file is."""
@@ -34,8 +33,13 @@ class Files:
     def create(self) -> tuple[str, int]:
         """Make an empty file and open it."""
         name = secrets.token_hex(16)
+        path = self.path(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return name, os.open(self.path(name), flags, 0o600)
+        try:
+            return name, os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return name, os.open(path, flags, 0o600)
 
     def store(self, pieces: Sequence[bytes]) -> str:
         """Write a small file at once."""
@@ -53,7 +57,9 @@ class Files:
     def link(self, name: str) -> str:
         """Give a file one more name."""
         other = secrets.token_hex(16)
-        os.link(self.path(name), self.path(other))
+        path = self.path(other)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.link(self.path(name), path)
         return other
 
     @asynccontextmanager
