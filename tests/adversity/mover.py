@@ -1,6 +1,7 @@
 """Move a tree when told to, and say what has arrived: ``python -m tests.adversity.mover``.
 
-Arguments: upload, download or list; the config folder; a local folder; a URI of the storage. It
+Arguments: upload, download or list; the config folder; a local folder; a URI of the storage, or of
+a bucket for all but list. It
 prints "ready", waits for a line, then prints "done PATH" for each file that was acknowledged, and
 "end" or "failed KIND: MESSAGE". ``list`` lists until its input ends, and prints "seen PATH SIZE".
 """
@@ -26,7 +27,7 @@ def _say(line: str) -> None:
 
 
 class Acknowledged(NullProgress):
-    """Tell the path, below ``root`` of the storage, of each file that has arrived."""
+    """Tell the path, below ``root`` on the platform, of each file that has arrived."""
 
     def __init__(self, root: URL, tell: list[str] | None = None) -> None:
         self._root = root.path
@@ -34,7 +35,7 @@ class Acknowledged(NullProgress):
 
     def complete(self, data: StorageProgressComplete) -> None:
         """Take note of a file."""
-        far = data.dst if data.dst.scheme == "storage" else data.src
+        far = data.src if data.dst.scheme == "file" else data.dst
         path = far.path.partition(f"/{self._root}/")[2]
         if self._list is None:
             _say(f"done {path}")
@@ -46,10 +47,11 @@ async def move(
     client: Client, action: str, near: Path, far: URL, progress: NullProgress | None = None
 ) -> None:
     """Upload or download a tree."""
+    there = client.buckets if far.scheme == "blob" else client.storage
     if action == "upload":
-        await client.storage.upload_dir(near, far, options=PARTS, progress=progress)
+        await there.upload_dir(near, far, options=PARTS, progress=progress)
     else:
-        await client.storage.download_dir(far, near, options=PARTS, progress=progress)
+        await there.download_dir(far, near, options=PARTS, progress=progress)
 
 
 async def _watch(client: Client, far: URL, ended: asyncio.Future[str]) -> None:
