@@ -150,6 +150,10 @@ class Site:
         async with get(path=self.config) as client:
             yield client
 
+    def tree(self, action: str, number: int, chance: random.Random) -> Tree:
+        """Make a tree to move."""
+        return Tree(self, action, number, chance)
+
     async def passed(self, count: int) -> None:
         """Wait until so many more bytes have passed, both directions together."""
         start = self.proxy.sent + self.proxy.received
@@ -179,11 +183,12 @@ SIZES = {
     "empty": 0,
     **{f"{folder}/{n}": 5_000 * n + 1 for folder in ("a", "a/b", "c") for n in range(1, 5)},
 }
-TOTAL = sum(SIZES.values())
 
 
 class Tree:
     """Be a tree to move, one large file in parts among small ones, over older files."""
+
+    sizes: Mapping[str, int] = SIZES
 
     def __init__(self, site: Site, action: str, number: int, chance: random.Random) -> None:
         self.action = action
@@ -192,20 +197,29 @@ class Tree:
         far = site.far(self.uri)
         self.source, self.target = (self.near, far) if action == "upload" else (far, self.near)
         self.data: dict[str, bytes | None] = {
-            path: chance.randbytes(size) for path, size in SIZES.items()
+            path: chance.randbytes(size) for path, size in self.sizes.items()
         }
         self.old: dict[str, bytes | None] = {
             path: b"old" for path in self.data if chance.random() < 0.3
         }
+
+    @property
+    def total(self) -> int:
+        """Return how many bytes it has."""
+        return sum(self.sizes.values())
 
     async def plant(self) -> None:
         """Write the tree, and what is in its place."""
         await asyncio.to_thread(plant, self.source, self.data)
         await asyncio.to_thread(plant, self.target, self.old)
 
+    def found(self) -> dict[str, bytes | None]:
+        """Read the target; blocks."""
+        return grown(self.target)
+
     async def check_whole(self, acknowledged: list[str]) -> None:
         """Assert that these files have arrived, and no file is there by halves."""
-        found = await asyncio.to_thread(grown, self.target)
+        found = await asyncio.to_thread(self.found)
         for path in acknowledged:
             assert found.get(path) == self.data[path], f"{path} was acknowledged and is not there"
         for path, content in found.items():
@@ -214,7 +228,7 @@ class Tree:
 
     async def check(self) -> None:
         """Assert that everything has arrived, and nothing else is left."""
-        found = await asyncio.to_thread(grown, self.target)
+        found = await asyncio.to_thread(self.found)
         assert found.keys() == self.data.keys(), found.keys() ^ self.data.keys()
         assert found == self.data
         assert not await asyncio.to_thread(parts_below, self.source)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from neuro_client.jobs import JobDescription, JobStatus
 from .bench import IMAGE
 from .luck import FULL, luck
 from .mover import Acknowledged, move
-from .processes import TOTAL, Site, Tree, mover, open_site
+from .processes import Site, Tree, mover, open_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 if FULL else 90)]
 
@@ -27,13 +27,16 @@ SCRIPT = f"i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); sleep 0.0
 KILL_TIME = 60.0
 
 
-async def _kills(
-    folder: Path, count: int, kill: Callable[[Site, int, random.Random], Awaitable[bool]]
+async def kills(
+    folder: Path,
+    count: int,
+    kill: Callable[[Site, int, random.Random], Awaitable[bool]],
+    opening: Callable[[Path], AbstractAsyncContextManager[Site]] = open_site,
 ) -> None:
     """Kill so many times on one site; ``kill`` tells whether it came in the middle of the work."""
     failures, met = [], 0
     chance = luck(kill.__name__)
-    async with open_site(folder) as site:
+    async with opening(folder) as site:
         for number in range(count):
             try:
                 async with asyncio.timeout(KILL_TIME):
@@ -44,9 +47,9 @@ async def _kills(
     assert met, "everything had been done before the kill"
 
 
-async def _moment(site: Site, chance: random.Random) -> None:
+async def _moment(site: Site, tree: Tree, chance: random.Random) -> None:
     """Wait for a random moment of a transfer: at a byte that is not among the last, or after it."""
-    await site.passed(chance.randrange(TOTAL * 3 // 4))
+    await site.passed(chance.randrange(tree.total * 3 // 4))
     await asyncio.sleep(chance.random() * 0.01)
 
 
@@ -55,12 +58,13 @@ async def _again(client: Client, tree: Tree) -> None:
     await tree.check()
 
 
-async def _kill_client(site: Site, number: int, chance: random.Random) -> bool:
-    tree = Tree(site, ACTIONS[number % 2], number, chance)
+async def kill_client(site: Site, number: int, chance: random.Random) -> bool:
+    """Kill a client that moves a tree, and make the same call again."""
+    tree = site.tree(ACTIONS[number % 2], number, chance)
     await tree.plant()
     async with mover(tree.action, site.config, tree.near, tree.uri) as program:
         await program.tell()
-        await _moment(site, chance)
+        await _moment(site, tree, chance)
         await program.kill()
         said = await program.rest()
     assert not [line for line in said if line.startswith("failed")]
@@ -71,18 +75,19 @@ async def _kill_client(site: Site, number: int, chance: random.Random) -> bool:
 
 
 async def test_a_killed_client(tmp_path: Path) -> None:
-    await _kills(tmp_path, 20 if FULL else 2, _kill_client)
+    await kills(tmp_path, 20 if FULL else 2, kill_client)
 
 
-async def _kill_platform(site: Site, number: int, chance: random.Random) -> bool:
-    tree = Tree(site, ACTIONS[number % 2], number, chance)
+async def kill_platform(site: Site, number: int, chance: random.Random) -> bool:
+    """Kill the platform that a tree goes to or comes from, and make the same call again."""
+    tree = site.tree(ACTIONS[number % 2], number, chance)
     await tree.plant()
     arrived: list[str] = []
     async with site.client() as client:
         progress = Acknowledged(tree.uri, arrived)
         moving = asyncio.create_task(move(client, tree.action, tree.near, tree.uri, progress))
         try:
-            await _moment(site, chance)
+            await _moment(site, tree, chance)
             met = not moving.done()
             await site.platform.kill()
             await tree.check_whole(list(arrived))
@@ -98,7 +103,7 @@ async def _kill_platform(site: Site, number: int, chance: random.Random) -> bool
 
 
 async def test_a_killed_platform(tmp_path: Path) -> None:
-    await _kills(tmp_path, 20 if FULL else 2, _kill_platform)
+    await kills(tmp_path, 20 if FULL else 2, kill_platform)
 
 
 async def _start(client: Client, command: str, submission_id: str | None = None) -> JobDescription:
@@ -161,4 +166,4 @@ async def _outcome(starting: asyncio.Task[JobDescription]) -> JobDescription | N
 
 
 async def test_a_killed_platform_keeps_its_jobs(tmp_path: Path) -> None:
-    await _kills(tmp_path, 10 if FULL else 1, _kill_platform_of_jobs)
+    await kills(tmp_path, 10 if FULL else 1, _kill_platform_of_jobs)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,15 +68,12 @@ def test_every_error_has_a_remedy(name: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.strip() or "(none)")
-def test_help_is_what_the_reference_shows(command: str) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "neuro_client", *command.split(), "--help"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "80"},
-        timeout=60,
-    ).stdout
-    text = shown.replace("python -m neuro_client", "neuro-client").rstrip()
+def test_help_is_what_the_reference_shows(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cli.main([*command.split(), "--help"], prog_name="neuro-client", standalone_mode=False)
+    text = capsys.readouterr().out.rstrip()
     assert f"## neuro-client{command}\n\n```text\n{text}\n```" in SHELL
 
 
