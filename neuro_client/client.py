@@ -13,6 +13,7 @@ from yarl import URL
 from .buckets import Buckets
 from .concurrency import finish
 from .config import Config, Preset
+from .config.services import Services
 from .copying import copy, open_local
 from .jobs import Jobs
 from .parsing import Parser
@@ -35,8 +36,11 @@ class Client:
     Use it inside ``async with``, or call ``close``.
     """
 
-    def __init__(self, transport: Transport, config: Config, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, transport: Transport, config: Config, services: Services, stack: AsyncExitStack
+    ) -> None:
         self._transport = transport
+        self._services = services
         self._stack = stack
         self._closed = False
         self._config = config

@@ -29,6 +29,7 @@ from .config import (
     cookies,
     store,
 )
+from .config.services import Services
 from .config.user_files import load_user_config
 from .errors import ConfigError
 from .plugins import PluginManager, load_plugins
@@ -221,7 +222,8 @@ class Factory:
                 user_config=user_config,
             )
             transport = Transport(login.url, tokens, session=session, trace=self._trace)
-            return Client(transport, config, stack.pop_all())
+            services = await run_blocking(Services.read, self._path)
+            return Client(transport, config, services, stack.pop_all())
         raise AssertionError("unreachable")
 
     async def _keep_cookies(self, stack: AsyncExitStack, session: ClientSession) -> None:

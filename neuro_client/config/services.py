@@ -115,6 +115,29 @@ def load_services(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     return tables
 
 
+@attrs.frozen
+class Services:
+    """Hold what ``services.toml`` said, or why it cannot be read, until a system is asked for."""
+
+    folder: Path
+    tables: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    problem: ConfigError | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Services:
+        """Read the file once; a file that cannot be used hinders only those who need it."""
+        try:
+            return cls(folder, load_services(folder))
+        except ConfigError as error:
+            return cls(folder, problem=error)
+
+    def settings(self, cls: type[T], **arguments: Any) -> T:
+        """Put together the settings of one system; see ``resolve``."""
+        if self.problem is not None:
+            raise self.problem
+        return resolve(cls, self.tables, folder=self.folder, **arguments)
+
+
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:
     known = {name: {field.name for field in attrs.fields(cls)} for cls, name in TABLES.items()}
     for name, table in tables.items():

@@ -11,6 +11,7 @@ from yarl import URL
 
 from neuro_client.client import Client
 from neuro_client.config import AuthConfig, Cluster, Config, Login, ServerConfig, Token
+from neuro_client.config.services import Services
 from neuro_client.retry import NEVER
 from neuro_client.transport import FixedCredentials, Transport
 
@@ -90,7 +91,7 @@ async def client_at(root: URL) -> AsyncIterator[Client]:
     async with AsyncExitStack() as stack:
         transport = Transport(root / "api/v1", FixedCredentials.bearer(TOKEN), retry=NEVER)
         await stack.enter_async_context(transport)
-        yield Client(transport, config, stack)
+        yield Client(transport, config, Services(Path("missing")), stack)
 
 
 @pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)

@@ -9,6 +9,7 @@ import pytest
 from neuro_client.config.services import (
     AIStoreSettings,
     ArtifactsSettings,
+    Services,
     TrainingsSettings,
     WorkspacesSettings,
     load_services,
@@ -94,3 +95,19 @@ def test_a_file_others_can_read_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, FILE, 0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         load_services(tmp_path)
+
+
+def test_a_bad_file_hinders_only_those_who_need_it(tmp_path: Path) -> None:
+    _write(tmp_path, "[trainings")
+    services = Services.read(tmp_path)
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        services.settings(TrainingsSettings)
+
+
+def test_a_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIS_ENDPOINT", raising=False)
+    _write(tmp_path, FILE)
+    services = Services.read(tmp_path)
+    (tmp_path / "services.toml").unlink()
+    assert services.settings(AIStoreSettings).url == "http://ais.test:8080"
+    assert "hush" not in repr(services)
