@@ -1,0 +1,44 @@
+"""Read the ranges of one object side by side, delivered in order from a bounded window."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from ..concurrency import finish
+
+PART = 8 * 2**20
+
+
+async def in_order(
+    fetch: Callable[[int, int], Awaitable[bytes]], size: int, *, part: int = PART, workers: int
+) -> AsyncGenerator[bytes]:
+    """Yield what *fetch* returns for each range of *size* bytes, at most *workers* at a time.
+
+    ``workers`` parts of ``part`` bytes are held in memory at most.
+    """
+    window: deque[asyncio.Task[bytes]] = deque()
+    loop = asyncio.get_running_loop()
+    offset = 0
+
+    async def one(start: int, end: int) -> bytes:
+        return await fetch(start, end)
+
+    try:
+        while window or offset < size:
+            while offset < size and len(window) < workers:
+                end = min(offset + part, size)
+                window.append(loop.create_task(one(offset, end)))
+                offset = end
+            data = await window[0]
+            window.popleft()
+            yield data
+    finally:
+        if window:
+            for task in window:
+                task.cancel()
+            await finish(asyncio.wait(window))
+            for task in window:
+                if not task.cancelled():
+                    task.exception()  # what the first one failed with is on its way already
