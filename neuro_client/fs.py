@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import io
 import os
 import weakref
 from abc import abstractmethod
@@ -21,21 +20,19 @@ from typing import Any
 import attrs
 from fsspec.asyn import AsyncFileSystem, running_async, sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK
-from fsspec.spec import AbstractBufferedFile
 from yarl import URL
 
 from .client import Client
 from .concurrency import finish
-from .errors import NeuroError, ServerError
+from .errors import ServerError
 from .factory import get
+from .fs_file import Place, StoreFile
 from .threads import run_blocking
-from .transfer import MISSING, Body, Entry, ObjectStore, Part, Side, Upload, copy_file, local_side
+from .transfer import MISSING, Entry, ObjectStore, Side, copy_file, local_side
 from .transfer.models import MiB
 
-_Place = tuple[ObjectStore, str]
 _BLOCK = 8 * MiB
 _CLEAN_UP = 10.0
-_DOUBLED_AFTER = 2000  # parts, so that what is written may have any length
 _NO_BUCKET = 500
 """What the bucket service answers for a path in no bucket (buckets.md §3.4)."""
 
@@ -57,7 +54,7 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         self._home: asyncio.AbstractEventLoop | None = None
 
     @abstractmethod
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Place:
         """Find the store and the key of a path."""
 
     async def _connected(self) -> Client:
@@ -80,7 +77,7 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
                 self._closer.detach()
             await client.close()
 
-    async def _at(self, path: str) -> _Place:
+    async def _at(self, path: str) -> Place:
         parts = [part for part in self._strip_protocol(path).split("/") if part]
         if not parts:
             raise ValueError(f"{path!r} names no cluster; write {self.protocol}://CLUSTER/USER/...")
@@ -111,6 +108,43 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
             except NotADirectoryError:
                 found = [_described(path, await store.head(key))]
         return found if detail else sorted(item["name"] for item in found)
+
+    async def _find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        if maxdepth is not None:  # a listing of everything may be much longer
+            return await super()._find(path, maxdepth, withdirs, detail=detail, **kwargs)
+        path = self._strip_protocol(path)
+        found: dict[str, Any] = {}
+        with suppress(FileNotFoundError):
+            found = await self._below(path, withdirs)
+        names = sorted(found)
+        return {name: found[name] for name in names} if detail else names
+
+    async def _below(self, path: str, withdirs: bool) -> dict[str, Any]:
+        """Describe a file, or everything below a directory, with one recursive listing."""
+        store, key = await self._at(path)
+        start = len(key) + 1 if key else 0
+        found: dict[str, Any] = {}
+        with _found(path):
+            try:
+                async with store.list(key, recursive=True) as entries:
+                    async for entry in entries:
+                        below = entry.key[start:]
+                        wanted = entry.is_file or (withdirs and entry.is_dir)
+                        if wanted and "" not in below.split("/"):  # no path leads to those
+                            name = f"{path}/{below}"
+                            found[name] = _described(name, entry)
+            except NotADirectoryError:
+                return {path: _described(path, await store.head(key))}
+            if withdirs:
+                found[path] = _described(path, await store.head(key))
+        return found
 
     async def _cat_file(
         self,
@@ -251,107 +285,12 @@ class StoreFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no t
         return StoreFile(self, path, "wb", max(size, _BLOCK), autocommit, **kwargs)
 
 
-class StoreFile(AbstractBufferedFile):  # type: ignore[misc]
-    """Read a file in ranges, or write it in parts; it appears when it is closed.
-
-    A ``with`` that ends in an exception drops what was written; but `fsspec.open` and text modes
-    do not pass the exception on, and then the file appears as far as it was written.
-    """
-
-    closed: bool
-    buffer: io.BytesIO
-
-    def __exit__(self, *error: object) -> None:
-        """Close the file; after an exception drop what was written."""
-        if error[0] is not None and self.mode == "wb" and not self.closed:
-            self.discard()
-        super().__exit__(*error)
-
-    def _fetch_range(self, start: int, end: int) -> bytes:
-        version = self.details["version"]
-        found: bytes = sync(self.fs.loop, self.fs._cat_file, self.path, start, end, version)
-        return found
-
-    def _initiate_upload(self) -> None:
-        self._place: _Place = sync(self.fs.loop, self.fs._at, self.path)
-        self._upload: Upload | None = None
-        self._parts: list[Part] = []
-        self._whole: bytes | None = None
-
-    def _upload_chunk(self, final: bool = False) -> bool:
-        with self.buffer.getbuffer() as view:
-            sent = 0
-            while len(view) - sent > (size := self._part_size):
-                self._send(bytes(view[sent : sent + size]))
-                sent += size
-            rest = bytes(view[sent:])
-        if not final:
-            self.buffer = io.BytesIO(rest)
-            self.buffer.seek(0, io.SEEK_END)
-            return False  # what is left is kept, until there is enough for a part
-        if self._upload is None:
-            self._whole = rest
-        elif rest:
-            self._send(rest)
-        if self.autocommit:
-            self.commit()
-        return True
-
-    @property
-    def _part_size(self) -> int:
-        """Return the length of the next part; it grows, as their number has a limit."""
-        return int(self.blocksize) << len(self._parts) // _DOUBLED_AFTER
-
-    def _send(self, data: bytes) -> None:
-        with self._whole_or_nothing():
-            sync(self.fs.loop, self._put_part, data)
-
-    async def _put_part(self, data: bytes) -> None:
-        store, key = self._place
-        if self._upload is None:
-            self._upload = await store.begin(key, 0)
-        offset = sum(part.size for part in self._parts)
-        number = len(self._parts) + 1
-        part = await store.put_part(self._upload, number, offset, Body.of(data))
-        self._parts.append(part)
-
-    def commit(self) -> None:
-        """Give the file its name."""
-        with self._whole_or_nothing():
-            sync(self.fs.loop, self._complete)
-
-    async def _complete(self) -> None:
-        store, key = self._place
-        if self._whole is not None:
-            await store.put(key, self._whole)
-        elif self._upload is not None:
-            size = sum(part.size for part in self._parts)
-            await store.complete(attrs.evolve(self._upload, size=size), self._parts)
-            self._upload = None
-
-    def discard(self) -> None:
-        """Drop what was written."""
-        self.closed = True
-        upload, self._upload = getattr(self, "_upload", None), None
-        if upload is not None:
-            with suppress(NeuroError, OSError):  # the error that led here is the one to report
-                sync(self.fs.loop, self._place[0].abort, upload)
-
-    @contextmanager
-    def _whole_or_nothing(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.discard()
-            raise
-
-
 class StorageFileSystem(StoreFileSystem):
     """``storage://cluster/user/path``: files on a platform's storage."""
 
     protocol = "storage"
 
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Place:
         return await client.storage.at_path(cluster, path)
 
 
@@ -360,7 +299,7 @@ class BlobFileSystem(StoreFileSystem):
 
     protocol = "blob"
 
-    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> _Place:
+    async def _store(self, client: Client, cluster: str, path: Sequence[str]) -> Place:
         return await client.buckets.at_path(cluster, path)
 
     async def _make_dir(self, store: ObjectStore, key: str) -> None:

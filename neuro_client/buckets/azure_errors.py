@@ -29,6 +29,8 @@ NOT_AZURE = (
     "endpoint of the bucket"
 )
 
+_IN_BETWEEN = (408, 429)
+"""Answers that servers on the way give too, in words of their own."""
 _DAMAGED = frozenset({"Md5Mismatch", "Crc64Mismatch", "InvalidMd5"})
 _CLASSES: Mapping[str, type[ResponseError]] = {
     "AuthenticationFailed": AuthenticationError,
@@ -74,7 +76,7 @@ def answer_error(what: str, status: int, headers: Mapping[str, str], body: bytes
     text = body.decode("utf-8-sig", "replace")
     fields = _fields(text)
     code = fields.get("Code") or headers.get("x-ms-error-code", "")
-    if not code and REQUEST_ID not in headers and status < 500:
+    if not code and REQUEST_ID not in headers and status < 500 and status not in _IN_BETWEEN:
         return ProtocolError(f"{what}: {NOT_AZURE.format(status)}")
     # What follows the first line are an id and a time, which are kept elsewhere.
     told = (fields.get("Message", "").splitlines() or [""])[0].rstrip(". ")

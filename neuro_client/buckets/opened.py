@@ -21,7 +21,7 @@ from .models import Bucket
 from .provider import Provider
 from .providers import open_provider
 from .service import BucketService
-from .store import BucketStore
+from .store import BucketStore, store_of
 
 _SAFE = "/%!$&'()*+,;=:@~"
 _FRESH = 300.0
@@ -128,7 +128,7 @@ class OpenBuckets:
             functools.partial(open_provider, bucket.provider, credentials, self._transport.session)
         )
         provider = await self._stack.enter_async_context(opening)
-        opened = OpenBucket(bucket, provider, BucketStore(provider))
+        opened = OpenBucket(bucket, provider, store_of(provider))
         self._open[bucket.id] = opened
         return opened
 

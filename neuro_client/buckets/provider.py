@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -45,6 +45,27 @@ class CredentialSource(Protocol):
 
     async def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
         """Return others than those that the service has refused as expired."""
+        ...
+
+
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """Be a provider that reads a short object in one call, which costs less than a stream."""
+
+    async def read(self, key: str, *, if_match: str | None = None) -> bytes:
+        """Return all of an object, checked as by `Provider.get`."""
+        ...
+
+
+@runtime_checkable
+class ListsInOrder(Protocol):
+    """Be a provider that lists keys in the order of their characters, from any key on."""
+
+    async def page(self, prefix: str, after: str) -> tuple[Sequence[Blob], bool]:
+        """Return the next objects behind the key *after*, and whether there are more.
+
+        Without objects there are no more.
+        """
         ...
 
 

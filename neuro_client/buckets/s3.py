@@ -1,18 +1,18 @@
 """S3-compatible services as bucket providers (buckets.md §6.1).
 
-Bytes and small questions are signed by botocore's signer and sent over our own Transport, which
-is several times cheaper for each request than a client call; listings and multipart calls go
-through aiobotocore, over the same connections.
+Bytes, listings and small questions are signed by botocore's signer and sent over our own Transport,
+which is several times cheaper for each request than a client call; what is left of an upload in
+parts is looked up and dropped through aiobotocore, over the same connections.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -35,12 +35,16 @@ from ..transport import Answer, ClientSession
 from . import s3_checks as checks
 from .provider import Blob, CredentialSource, Prefix
 from .s3_calls import Calls
+from .s3_listing import Page, query_of, read_page
+from .s3_lost import nothing_lost
 from .s3_requests import Requests, computed
+from .s3_uploads import end_upload, open_upload
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _UNSATISFIABLE = 416
 _NOT_IMPLEMENTED = 501
 _CLEAN_UP = 10.0
+_PAGE = 1000
 
 
 @asynccontextmanager
@@ -83,8 +87,7 @@ class S3Provider:
 
     async def head(self, key: str) -> Blob:
         """Describe an object."""
-        async with self._requests.send("HEAD", key, {}) as answer:
-            return _blob(key, answer)
+        return _blob(key, await self._requests.send("HEAD", key, {}))
 
     @scoped_iterator
     async def get(
@@ -106,7 +109,7 @@ class S3Provider:
         else:
             headers["Range"] = f"bytes={start}-" if end is None else f"bytes={start}-{end - 1}"
         try:
-            async with self._requests.send("GET", key, headers) as answer:
+            async with self._requests.stream("GET", key, headers) as answer:
                 if not whole:
                     _check_range(answer, key, start)
                 size = _size(answer, key)
@@ -120,6 +123,17 @@ class S3Provider:
         except IllegalArgumentError as error:
             if error.status != _UNSATISFIABLE:
                 raise
+
+    async def read(self, key: str, *, if_match: str | None = None) -> bytes:
+        """Read a whole object in one request and compare its checksum."""
+        headers = {checks.MODE: "ENABLED", **_conditions(if_match, None)}
+        answer = await self._requests.send("GET", key, headers)
+        data = await answer.read()
+        check = checks.check_of(answer.headers, _size(answer, key))
+        if check is not None:
+            await computed(lambda chunks: check.update(chunks[0]), [data])
+            check.finish(f"cannot read {self._requests.bucket}/{key}")
+        return data
 
     async def put(
         self,
@@ -171,10 +185,10 @@ class S3Provider:
             **headers,
             "Content-Length": str(size),
         }
-        async with self._requests.send("PUT", key, sent, query=query, body=chunks) as answer:
-            etag = answer.headers.get("ETag")
-            told = answer.headers.get(checks.HEADER)
-            expected = None if told is not None else checks.md5_of_etag(answer.headers)
+        answer = await self._requests.send("PUT", key, sent, query=query, body=chunks)
+        etag = answer.headers.get("ETag")
+        told = answer.headers.get(checks.HEADER)
+        expected = None if told is not None else checks.md5_of_etag(answer.headers)
         if not etag:
             raise ProtocolError(
                 f"{self._requests.bucket}/{key} was written and the answer has no ETag; the "
@@ -189,8 +203,7 @@ class S3Provider:
 
     async def delete(self, key: str) -> None:
         """Remove an object; S3 does not tell whether there was one."""
-        async with self._requests.send("DELETE", key, {}):
-            pass
+        await self._requests.send("DELETE", key, {})
 
     # Listings and uploads in parts
 
@@ -204,32 +217,31 @@ class S3Provider:
         retry: RetryPolicy = NEVER,
     ) -> AsyncIterator[Blob | Prefix]:
         """Iterate over keys, for each page the common prefixes first."""
-        parameters: dict[str, Any] = {"Prefix": prefix}
-        if folders:
-            parameters["Delimiter"] = "/"
         left = limit or None
-
-        async def ask() -> Any:
-            return await self._calls.call(f"list {prefix!r}", "list_objects_v2", **parameters)
-
+        delimiter = "/" if folders else ""
+        token: str | None = None
         while True:
-            if left is not None:
-                parameters["MaxKeys"] = min(left, 1000)
-            page = await retrying(retry, ask)
-            items: list[Blob | Prefix] = [
-                Prefix(item["Prefix"]) for item in page.get("CommonPrefixes", ())
-            ]
-            items += [
-                Blob(item["Key"], item["Size"], item.get("ETag"), _utc(item.get("LastModified")))
-                for item in page.get("Contents", ())
-            ]
-            for item in items[:left]:
+            most = None if left is None else min(left, _PAGE)
+            query = query_of(prefix, delimiter=delimiter, token=token, most=most)
+            page = await retrying(retry, functools.partial(self._page, prefix, query))
+            for item in page.items[:left]:
                 yield item
             if left is not None:
-                left -= len(items)
-            if not page.get("IsTruncated") or (left is not None and left <= 0):
+                left -= len(page.items)
+            if page.next is None or (left is not None and left <= 0):
                 return
-            parameters["ContinuationToken"] = page["NextContinuationToken"]
+            token = page.next
+
+    async def _page(self, prefix: str, query: str) -> Page:
+        answer = await self._requests.send("GET", "", {}, query=query)
+        return read_page(await answer.read(), f"cannot list {prefix!r} in {self._requests.bucket}")
+
+    async def page(self, prefix: str, after: str) -> tuple[Sequence[Blob], bool]:
+        """Return the next objects behind the key *after*, and whether there are more."""
+        page = await self._page(prefix, query_of(prefix, after=after))
+        while not page.items and page.next is not None:
+            page = await self._page(prefix, query_of(prefix, token=page.next))
+        return [item for item in page.items if isinstance(item, Blob)], page.next is not None
 
     async def begin(
         self,
@@ -246,10 +258,8 @@ class S3Provider:
         made: list[Upload] = []
 
         async def make() -> None:
-            answer = await self._calls.call(
-                f"begin {key!r}", "create_multipart_upload", Key=key, ChecksumAlgorithm="CRC32"
-            )
-            made.append(Upload(key, answer["UploadId"], size))
+            async with nothing_lost(self._calls, key, self.skew):
+                made.append(Upload(key, await open_upload(self._requests, key), size))
 
         try:
             await settled(make(), _CLEAN_UP)
@@ -264,7 +274,7 @@ class S3Provider:
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         """Send one part with its checksum."""
         chunks = [chunk async for chunk in body.open()]
-        query = f"partNumber={number}&uploadId={quote(upload.id, safe='')}"
+        query = f"partNumber={number}&{_query(upload)}"
         tag = await self._put(upload.key, query, chunks, {})
         return Part(number, offset, body.size, tag)
 
@@ -303,29 +313,16 @@ class S3Provider:
         sent = sum(part.size for part in parts)
         if upload.size and sent != upload.size:
             raise ValueError(f"the parts of {upload.key!r} have {sent} bytes, not {upload.size}")
-        conditions = {"IfMatch": if_match, "IfNoneMatch": if_none_match}
-        if if_match is not None or if_none_match is not None:
+        conditions = _conditions(if_match, if_none_match)
+        if conditions:
             await self._check_conditions()
-        listed: list[dict[str, Any]] = []
-        for part in parts:
-            etag, checksum = checks.read_tag(part)
-            listed.append({"PartNumber": part.number, "ETag": etag})
-            if checksum is not None:
-                listed[-1]["ChecksumCRC32"] = checksum
         try:
-            answer = await self._calls.call(
-                f"complete {upload.key!r}",
-                "complete_multipart_upload",
-                Key=upload.key,
-                UploadId=upload.id,
-                MultipartUpload={"Parts": listed},
-                **{name: value for name, value in conditions.items() if value is not None},
-            )
+            told = await end_upload(self._requests, upload.key, _query(upload), parts, conditions)
         except ResourceNotFound:
             if not await self._is_there(upload.key, parts, sent):
                 raise
             return  # the answer to the last attempt was lost, but it took effect
-        told, expected = answer.get("ChecksumCRC32"), checks.joined_crc32(parts)
+        expected = checks.joined_crc32(parts)
         if told is not None and "-" in told and expected not in (None, told):
             raise ChecksumMismatchError(
                 f"{self._requests.bucket}/{upload.key} was made of other bytes than were sent; "
@@ -354,13 +351,13 @@ class S3Provider:
             return
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC)
-
-
 def _conditions(if_match: str | None, if_none_match: str | None) -> dict[str, str]:
     found = {"If-Match": if_match, "If-None-Match": if_none_match}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _query(upload: Upload) -> str:
+    return f"uploadId={quote(upload.id, safe='-_.~')}"
 
 
 def _size(answer: Answer, key: str) -> int:

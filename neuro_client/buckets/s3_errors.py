@@ -27,6 +27,7 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequi
 """Codes that new credentials answer."""
 
 _NOT_MODIFIED = 304
+_LATE = 500
 _DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"})
 _CLASSES: Mapping[str, type[ResponseError]] = {
     "ExpiredToken": AuthenticationError,
@@ -92,6 +93,20 @@ def read_failure(what: str, failure: Failure) -> Exception:
             fields.get("Region", headers.get("x-amz-bucket-region", "")),
             headers,
             body,
+        )
+    )
+
+
+def read_refusal(what: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Exception:
+    """Return the exception of an error that came with a status of success."""
+    return refusal_error(
+        Refusal(
+            what,
+            _LATE,
+            fields.get("Code", ""),
+            fields.get("Message", ""),
+            fields.get("Region", ""),
+            headers,
         )
     )
 

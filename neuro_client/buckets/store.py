@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 import attrs
 
@@ -16,7 +17,7 @@ from ..concurrency import first_failure, scoped_iterator
 from ..errors import PreconditionFailedError, ResourceNotFound, SourceChangedError
 from ..transfer import Body, Capabilities, Chunk, Entry, EntryKind, Part, Upload
 from ..transfer.store import Announce
-from .provider import Blob, Prefix, Provider
+from .provider import Blob, ListsInOrder, Prefix, Provider, ReadsWhole
 
 MAX_KEY = 1024
 _DELETIONS = 16
@@ -40,6 +41,7 @@ class BucketStore:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
+        self._whole = provider if isinstance(provider, ReadsWhole) else None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -95,21 +97,23 @@ class BucketStore:
         self, key: str, *, start: int = 0, end: int | None = None, version: str | None = None
     ) -> AsyncIterator[Chunk]:
         """Read a range, pinned to its ETag; a whole blob with its checksum."""
-        etag = None
-        if version is not None:
-            text, _, etag = version.partition(" ")
-            if start == 0 and end == int(text):
-                end = None
-        try:
+        if version is not None and start == 0 and end == int(version.partition(" ")[0]):
+            end = None
+        with _pinned(key):
             async with self._provider.get(
-                key, start=start, end=end, if_match=etag or None
+                key, start=start, end=end, if_match=_etag(version)
             ) as chunks:
                 async for chunk in chunks:
                     yield chunk
-        except PreconditionFailedError as error:
-            raise SourceChangedError(
-                f"{key!r} changed while it was read; copy it again when nobody writes it", entry=key
-            ) from error
+
+    async def read(self, key: str, size: int, version: str | None = None) -> bytes:
+        """Read a whole short blob, pinned to its ETag and checked."""
+        etag = _etag(version)
+        if self._whole is not None and etag is not None:  # else it might be any size by now
+            with _pinned(key):
+                return await self._whole.read(key, if_match=etag)
+        async with self.get(key, end=size, version=version) as chunks:
+            return b"".join([chunk async for chunk in chunks])
 
     async def put(self, key: str, body: bytes) -> None:
         """Write a whole blob."""
@@ -166,12 +170,59 @@ class BucketStore:
         """Write the marker of a folder that has no keys yet."""
         if not key or await self.has_folder(key):
             return
+        if await self.has_object(key):
+            raise NotADirectoryError(errno.ENOTDIR, f"{key!r} is a blob, not a folder")
+        await self.mark(key)
+
+    async def has_object(self, key: str) -> bool:
+        """Tell whether there is a blob of this very key."""
         try:
             await self._provider.head(key)
         except ResourceNotFound:
-            await self._provider.put(check_key(f"{key}/"), b"")
-            return
-        raise NotADirectoryError(errno.ENOTDIR, f"{key!r} is a blob, not a folder")
+            return False
+        return True
+
+    async def mark(self, key: str) -> None:
+        """Write the marker of a folder."""
+        await self._provider.put(check_key(f"{key}/"), b"")
+
+
+class FlatBucketStore(BucketStore):
+    """Do so over a provider whose keys can be listed from any one on."""
+
+    def __init__(self, provider: Provider, listing: ListsInOrder) -> None:
+        super().__init__(provider)
+        self._listing = listing
+
+    async def page(self, directory: str, after: str) -> tuple[Sequence[Entry], bool]:
+        """Return the next blobs and markers below a folder."""
+        found, more = await self._listing.page(f"{directory}/" if directory else "", after)
+        return [
+            Entry(item.key, EntryKind.DIRECTORY) if item.key.endswith("/") else _entry(item)
+            for item in found
+        ], more
+
+
+def store_of(provider: Provider) -> BucketStore:
+    """Return the store over a provider that costs least."""
+    if isinstance(provider, ListsInOrder):
+        return FlatBucketStore(provider, provider)
+    return BucketStore(provider)
+
+
+def _etag(version: str | None) -> str | None:
+    """Return the ETag in a version, None where it has none."""
+    return (version.partition(" ")[2] or None) if version is not None else None
+
+
+@contextmanager
+def _pinned(key: str) -> Iterator[None]:
+    try:
+        yield
+    except PreconditionFailedError as error:
+        raise SourceChangedError(
+            f"{key!r} changed while it was read; copy it again when nobody writes it", entry=key
+        ) from error
 
 
 def _folders(key: str, start: str) -> Sequence[str]:

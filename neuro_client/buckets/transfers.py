@@ -27,6 +27,7 @@ from ..transfer import (
 )
 from ..transfer.flow import retrying
 from ..transfer.places import path_url
+from ..transfer.store import FlatStore
 from .blobs import Conditions, put
 from .opened import OpenBucket
 
@@ -112,9 +113,10 @@ async def download_dir(
 ) -> TransferResult:
     """Download a folder and all below it; the target is made with its parents."""
     there = opened.side(src.rstrip("/"))
-    found = await _described(opened, there.key, options.retry)
-    if not found.is_dir:
-        raise disk.not_directory(there.url(""))
+    if not isinstance(opened.store, FlatStore):  # its first page tells, and is needed anyway
+        found = await _described(opened, there.key, options.retry)
+        if not found.is_dir:
+            raise disk.not_directory(there.url(""))
     return await disk.download_dir(there, dst, options, accept, progress)
 
 

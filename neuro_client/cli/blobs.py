@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sys
@@ -14,8 +15,10 @@ import click
 from ..buckets import BucketEntry
 from ..client import Client
 from ..errors import NeuroError, ResourceNotFound, ServerError
+from ..retry import RetryPolicy, is_transient
 from ..threads import run_blocking
 from ..transfer import Side
+from ..transfer.flow import retrying
 from . import errors
 from .copy import cp
 from .output import human_size, human_time, iso, print_json, print_pairs, print_table, printable
@@ -26,6 +29,7 @@ from .session import async_command, open_client
 from .settings import Settings, common_options
 
 _LONGEST = 7 * 24 * 3600
+_RETRY = RetryPolicy()
 
 
 @click.group(short_help="Work with what is in buckets.")
@@ -170,11 +174,31 @@ async def cat(settings: Settings, uris: Sequence[str]) -> None:
         for text in uris:
             _, side = await _place(settings, client, text, in_bucket=True)
             with _as_typed(text):
-                if (await side.store.head(side.key)).is_dir:
-                    raise IsADirectoryError(errno.EISDIR, "It is a folder", text)
-                async with side.store.get(side.key) as chunks:
-                    async for chunk in chunks:
-                        await run_blocking(_write_all, chunk)
+                await _write_out(side, text)
+
+
+async def _write_out(side: Side, text: str) -> None:
+    """Write a blob to stdout; after a cut go on where it broke, in the same version."""
+    entry = await retrying(_RETRY, lambda: side.store.head(side.key))
+    if entry.is_dir:
+        raise IsADirectoryError(errno.EISDIR, "It is a folder", text)
+    position = attempt = 0
+    while True:
+        try:
+            async with side.store.get(
+                side.key, start=position, end=entry.size, version=entry.version
+            ) as chunks:
+                async for chunk in chunks:
+                    await run_blocking(_write_all, chunk)
+                    position += len(chunk)
+                    attempt = 0
+            return
+        except NeuroError as error:
+            attempt += 1
+            pause = _RETRY.delay(attempt, error) if is_transient(error) else None
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)
 
 
 def _write_all(chunk: Any) -> None:

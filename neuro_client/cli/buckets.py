@@ -12,26 +12,16 @@ import click
 from yarl import URL
 
 from ..buckets import Bucket, BucketCredentials, PersistentBucketCredentials
-from ..errors import IllegalArgumentError, ServerError
+from ..errors import ServerError
 from ..threads import run_blocking
 from . import errors
 from .output import human_time, iso, print_json, print_pairs, print_table, printable
-from .session import async_command, check_cluster, open_client
+from .removing import remove_each
+from .session import async_command, check_cluster, open_client, usage_errors
 from .settings import Settings, common_options
 
 _cluster = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 _owner = click.option("--owner", metavar="USER", help="Whose bucket the name is; default: yours.")
-
-
-@contextmanager
-def _name_errors() -> Iterator[None]:
-    """Report a name that was not even asked for as wrong usage; what a service refused is none."""
-    try:
-        yield
-    except IllegalArgumentError as error:
-        if error.status is not None:
-            raise
-        raise click.UsageError(str(error)) from error
 
 
 @click.group(short_help="Make, share and remove buckets.")
@@ -114,7 +104,7 @@ async def create(
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
         chosen = client.config.org_name if org is None else org
-        with _name_errors():
+        with usage_errors():
             made = await client.buckets.create(name, cluster, chosen)
     _show(settings, made)
 
@@ -162,7 +152,7 @@ async def import_external(
     values = await run_blocking(_read_credentials, credentials)
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
-        with _name_errors():
+        with usage_errors():
             made = await client.buckets.import_external(
                 Bucket.Provider(provider), provider_bucket, values, name, cluster
             )
@@ -193,18 +183,23 @@ async def rm(
     content: bool,
     cluster: str | None,
     owner: str | None,
-) -> None:
-    """Remove empty buckets; of an imported bucket only the record goes."""
+) -> int:
+    """Remove empty buckets; of an imported bucket only the record goes.
+
+    What cannot be removed does not keep the rest from it; the exit code is that of the first
+    failure.
+    """
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
-        for name in buckets:
+
+        async def remove(name: str) -> None:
             if content:
                 found = await client.buckets.get(name, cluster, owner)
                 await client.buckets.blob_rm(URL(f"{found.uri}/"), recursive=True)
             with _not_empty(name):
                 await client.buckets.rm(name, cluster, owner)
-    if settings.json:
-        print_json({"removed": list(buckets)})
+
+        return await remove_each(settings, buckets, remove)
 
 
 @contextmanager
@@ -339,11 +334,14 @@ async def list_credentials(settings: Settings, cluster: str | None) -> None:
 @_cluster
 @common_options
 @async_command
-async def remove_credentials(settings: Settings, names: Sequence[str], cluster: str | None) -> None:
-    """Remove credentials by id or name; they open nothing any more."""
+async def remove_credentials(settings: Settings, names: Sequence[str], cluster: str | None) -> int:
+    """Remove credentials by id or name; they open nothing any more.
+
+    What cannot be removed does not keep the rest from it; the exit code is that of the first
+    failure.
+    """
     async with open_client(settings) as client:
         check_cluster(settings, client, cluster)
-        for name in names:
-            await client.buckets.persistent_credentials_rm(name, cluster)
-    if settings.json:
-        print_json({"removed": list(names)})
+        return await remove_each(
+            settings, names, lambda name: client.buckets.persistent_credentials_rm(name, cluster)
+        )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 import click
 
+from ..errors import NeuroError
 from ..transfer import AbstractDeleteProgress, StorageProgressDelete
-from .output import printable
+from . import errors
+from .output import print_json, printable
+from .settings import Settings
 
 
 class Removed(AbstractDeleteProgress):
@@ -20,3 +25,22 @@ class Removed(AbstractDeleteProgress):
         self.uris.append(str(data.uri))
         if self._tell:
             click.echo(f"Removed {printable(str(data.uri))}", err=True)
+
+
+async def remove_each(
+    settings: Settings, names: Sequence[str], remove: Callable[[str], Awaitable[None]]
+) -> int:
+    """Remove one after the other, report what fails, and return the code of the first failure."""
+    removed = []
+    code = errors.DONE
+    for name in names:
+        try:
+            await remove(name)
+        except (NeuroError, OSError, ValueError) as error:
+            errors.report(error, debug=settings.debug)
+            code = code or errors.exit_code(error)
+        else:
+            removed.append(name)
+    if settings.json:
+        print_json({"removed": removed})
+    return code

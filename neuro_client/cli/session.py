@@ -13,12 +13,15 @@ import click
 
 from ..client import Client
 from ..config import PASS_CONFIG_ENV_NAME
-from ..errors import ResourceNotFound
+from ..errors import NDJSONError, ProtocolError, ResourceNotFound
 from ..factory import Factory
 from ..threads import run_blocking
 from . import errors
 from .main import drop_output
 from .settings import Settings
+
+_FROM_SERVERS = (NDJSONError, ProtocolError)
+"""Errors that tell of an answer and have no status."""
 
 
 def async_command(body: Callable[..., Awaitable[int | None]]) -> Callable[..., None]:
@@ -102,8 +105,13 @@ def check_cluster(settings: Settings, client: Client, name: str | None) -> None:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Report a ``ValueError`` of what reads the user's words as wrong usage."""
+    """Report a ``ValueError`` of what reads the user's words as wrong usage.
+
+    What a server said is none, although some of those errors are of that class too.
+    """
     try:
         yield
     except ValueError as error:
+        if isinstance(error, _FROM_SERVERS) or getattr(error, "status", None) is not None:
+            raise
         raise click.UsageError(str(error), ctx=click.get_current_context(silent=True)) from error

@@ -8,6 +8,7 @@ import random
 import stat
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from .files import BINARY, Writer
@@ -42,7 +43,7 @@ def try_lock(fd: int) -> bool:
     return True
 
 
-def is_current(fd: int, path: Path) -> bool:
+def is_current(fd: int, path: Path | str) -> bool:
     """Tell whether *path* still names the open file."""
     try:
         return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
@@ -57,16 +58,16 @@ class Draft(Writer):
     left. The lock tells whether its holder lives; while it does, others take a new name.
     """
 
-    def __init__(self, path: Path, mode: int | None) -> None:
+    def __init__(self, path: str, mode: int | None) -> None:
         super().__init__(path, create=True, mode=mode)
         self._target = path
 
     def open(self) -> None:
         """Take the usual hidden name, or a new one."""
-        name = self._target.name
-        self._path = self._target.with_name(temporary(name, zlib.crc32(os.fsencode(name))))
+        folder, name = os.path.split(self._target)
+        self._path = os.path.join(folder, temporary(name, zlib.crc32(os.fsencode(name))))
         if not self._claim():
-            self._path = self._target.with_name(temporary(name))
+            self._path = os.path.join(folder, temporary(name))
             super().open()
 
     def _claim(self) -> bool:
@@ -85,7 +86,8 @@ class Draft(Writer):
                 return False
         # Somebody may have taken it for a left one before it was locked.
         if not (try_lock(self.fd) and is_current(self.fd, self._path)):
-            self._abandon()
+            # Whoever holds it removes it; the name may be another writer's by now.
+            self.close()
             return False
         self._set_mode()
         return True
@@ -102,20 +104,12 @@ class Draft(Writer):
             own = own and sys.platform != "win32" and found.st_uid == os.geteuid()
             if not (own and try_lock(fd) and is_current(fd, self._path)):
                 return False
-            self._path.unlink()
+            os.unlink(self._path)
         except OSError:
             return False
         finally:
             os.close(fd)
         return True
-
-    def _abandon(self) -> None:
-        """Remove a draft that was made and cannot be held."""
-        try:
-            if is_current(self.fd, self._path):
-                self._path.unlink(missing_ok=True)
-        finally:
-            self.close()
 
     def publish(self, body: Chunk) -> None:
         """Write *body* and give the file its name; a failure leaves nothing."""
@@ -129,5 +123,11 @@ class Draft(Writer):
                 )
             os.replace(self._path, self._target)
         except BaseException:
-            self._path.unlink(missing_ok=True)
+            self._remove()
             raise
+
+    def _remove(self) -> None:
+        """Remove the draft if the name is still its own, which the lock then keeps so."""
+        with suppress(FileNotFoundError):
+            if sys.platform == "win32" or is_current(self.fd, self._path):
+                os.unlink(self._path)

@@ -86,7 +86,9 @@ class Reader(_Descriptor):
     cancelled caller finds it.
     """
 
-    def __init__(self, path: Path, key: str, start: int, end: int | None, version: str | None):
+    def __init__(
+        self, path: Path | str, key: str, start: int, end: int | None, version: str | None
+    ) -> None:
         self._path = path
         self._key = key
         self._position = start
@@ -135,7 +137,7 @@ class Reader(_Descriptor):
 class Writer(_Descriptor):
     """Write slices of a file, opened with the first one, or at once in a ``with`` block."""
 
-    def __init__(self, path: Path, *, create: bool, mode: int | None = None) -> None:
+    def __init__(self, path: Path | str, *, create: bool, mode: int | None = None) -> None:
         self._path = path
         self._flags = os.O_WRONLY | BINARY | (os.O_CREAT | os.O_EXCL if create else 0)
         self._mode = mode

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ..concurrency import ByteBudget, finish, first_failure
+from ..errors import SourceChangedError
 from ..retry import is_transient
 from .flow import End, Flow
 from .journal import Journal
@@ -14,9 +15,11 @@ from .models import SLICE, Entry, MiB, Part, Plan, TransferOptions, Upload
 from .pace import Pace, Tuner, Width
 from .plan import Remaining, plan_parts
 from .progress import FileReport
-from .store import Body, ObjectStore
+from .store import Body, ObjectStore, ReadsWhole
 
 _log = logging.getLogger(__name__)
+
+Read = Callable[[str, int, str | None], Awaitable[bytes]]
 
 _ABORT_TIMEOUT = 10.0
 
@@ -48,9 +51,10 @@ class Mover:
         self.source = End(source, options.retry, Pace(patience, clock))
         self.target = End(target, options.retry, Pace(patience, clock))
         self._options = options
+        self._read: Read | None = source.read if isinstance(source, ReadsWhole) else None
         self._limits = target.capabilities
         self._budget = ByteBudget(options.budget)
-        self._tuner = Tuner(options.parts, clock)
+        self._tuner = Tuner(options.parts, clock, waits=self._limits.buffers_parts)
         self._journal = journal
         self._clock = clock
         self._interrupted = False
@@ -78,8 +82,11 @@ class Mover:
         return Flow(self.source, self.target, entry, part, report)
 
     async def _whole(self, entry: Entry, key: str, report: FileReport) -> None:
-        flow = self._flow(entry, Part(1, 0, entry.size), report)
         async with self._budget.hold(entry.size):
+            if self._read is not None and entry.size <= SLICE:
+                await self._short(self._read, entry, key, report)
+                return
+            flow = self._flow(entry, Part(1, 0, entry.size), report)
             try:
                 chunks = [chunk async for chunk in flow.open()]
             finally:
@@ -87,6 +94,18 @@ class Mover:
             first = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             data = first if isinstance(first, bytes) else bytes(first)
             await flow.deliver(lambda: self.target.store.put(key, data))
+
+    async def _short(self, read: Read, entry: Entry, key: str, report: FileReport) -> None:
+        """Read in one call and write in another, each as often as it takes."""
+        data = await self.source.call(lambda: read(entry.key, entry.size, entry.version))
+        if len(data) != entry.size:
+            raise SourceChangedError(
+                f"{entry.key!r} has {len(data)} bytes instead of {entry.size}; it changed while it "
+                "was read",
+                entry=entry.key,
+            )
+        report.advance(len(data))
+        await self.target.call(lambda: self.target.store.put(key, data))
 
     async def _parts(self, entry: Entry, key: str, start: int, report: FileReport) -> None:
         keep_heap()

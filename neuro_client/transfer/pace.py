@@ -11,6 +11,7 @@ from ..errors import ResponseError
 
 _FIRST = 4
 _GAIN = 1.1
+_LOSS = 0.75
 _WINDOW = 0.05
 _WIDEST = 8
 _QUICK = 0.25
@@ -19,9 +20,14 @@ _OVERLOADED = (429, 503)
 
 
 class Tuner:
-    """Choose how many parts of a file are on their way: more while the throughput grows."""
+    """Choose how many parts of a file are on their way: more while the throughput grows.
 
-    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+    Where it grew no more, the last step is taken back; with *waits* only if it did harm: parts that
+    wait for their answers, each for itself, fill each other's pauses.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float], *, waits: bool = False) -> None:
+        self._waits = waits
         self.limit = min(_FIRST, most)
         self._most = most
         self._clock = clock
@@ -42,8 +48,9 @@ class Tuner:
             return
         rate = self._bytes / elapsed
         if rate < self._best * _GAIN:
-            self.limit = max(1, self.limit // 2)
             self._settled = True
+            if not self._waits or rate < self._best * _LOSS:
+                self.limit = max(1, self.limit // 2)
             return
         self._best = rate
         self._settled = self.limit == self._most

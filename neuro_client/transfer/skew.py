@@ -12,6 +12,8 @@ class ClockSkew:
 
     def __init__(self) -> None:
         self.bounds = Skew()
+        self._date = ""
+        self._server = 0.0
 
     def observe(self, before: float, after: float, date: str | None) -> None:
         """Take note of a ``Date`` header between two readings of the local clock, in seconds.
@@ -20,8 +22,11 @@ class ClockSkew:
         """
         if date is None:
             return
-        try:
-            server = parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return
+        if date != self._date:  # many answers a second have the same one
+            try:
+                self._server = parsedate_to_datetime(date).timestamp()
+            except ValueError:
+                return
+            self._date = date
+        server = self._server
         self.bounds = Skew(min_diff=before - server - 1.0, max_diff=after - server)

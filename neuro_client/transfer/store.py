@@ -25,7 +25,7 @@ class Capabilities:
     directories exist by themselves, also empty ones. ``checksums`` names what the wire verifies.
     ``ranged_reads``: `ObjectStore.get` can start anywhere. ``buffers_parts``: a part is held in
     memory as a whole while it is sent. ``joins_parts``: neighbouring parts may be written as one,
-    which then counts under the number of the first.
+    which then counts under the number of the first. ``near``: it answers without a round trip.
     """
 
     min_part: int = 1
@@ -37,6 +37,7 @@ class Capabilities:
     ranged_reads: bool = True
     buffers_parts: bool = False
     joins_parts: bool = False
+    near: bool = False
     checksums: frozenset[str] = frozenset()
 
 
@@ -129,6 +130,38 @@ class ObjectStore(Protocol):
 
         Raise `NotADirectoryError` or `FileExistsError` when something else has the name.
         """
+
+
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """Be a store that reads a short object in one call, which costs less than a stream."""
+
+    async def read(self, key: str, size: int, version: str | None = None) -> bytes:
+        """Return all of an object of *size* bytes, at most `models.SLICE`.
+
+        Raise `SourceChangedError` when the content is not *version* any more.
+        """
+
+
+@runtime_checkable
+class FlatStore(Protocol):
+    """Be a store whose directories are beginnings of keys, and which lists keys in their order.
+
+    The order is that of the characters' numbers, which is that of the bytes in UTF-8.
+    """
+
+    async def page(self, directory: str, after: str) -> tuple[Sequence[Entry], bool]:
+        """Return the next keys below *directory* that come behind *after*, and if there are more.
+
+        An entry that keeps an empty directory is of kind DIRECTORY, and its key ends in a slash.
+        Without entries there are no more. *after* need not exist; "" asks for the first ones.
+        """
+
+    async def has_object(self, key: str) -> bool:
+        """Tell whether an object has this very key."""
+
+    async def mark(self, key: str) -> None:
+        """Keep a directory that has no keys, without a look at what there is."""
 
 
 @runtime_checkable

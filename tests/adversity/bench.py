@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from yarl import URL
 from neuro_client import Client, get
 from neuro_client.jobs import JobDescription
 from neuro_client.local import LocalPlatform
+from neuro_client.local.faults import Fault
 from neuro_client.models import RemoteImage
 from neuro_client.testing.login import login
 from neuro_client.testing.proxy import FaultProxy
@@ -33,6 +34,8 @@ class Bench:
     folder: Path
     config: Path
     store_proxy: FaultProxy | None = None
+    bucket: str = "data"
+    """The bucket that journeys know as ``data``, by the name whose way meets no trouble."""
 
     @property
     def proxies(self) -> list[FaultProxy]:
@@ -48,6 +51,18 @@ class Bench:
             if self.store_proxy is None or port == self.platform.url.port
             else (self.store_proxy)
         )
+
+    def faults(
+        self, match: Callable[[web.Request], bool], trouble: Mapping[str, Any]
+    ) -> list[Fault]:
+        """Plan a trouble for the next request that matches, whatever server it goes to."""
+        return [self.platform.fault(match, **trouble)]
+
+    async def unfinished(self) -> int:
+        """Count uploads to the bucket that nobody ended."""
+        opening = await self.straight.buckets.request_tmp_credentials(self.bucket)
+        usage = await self.platform.s3.usage(opening.credentials["bucket_name"])
+        return int(usage.unfinished_uploads)
 
     @asynccontextmanager
     async def client(self, timeout: ClientTimeout = DEFAULT_TIMEOUT) -> AsyncIterator[Client]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from yarl import URL
@@ -188,7 +188,7 @@ SIZES = {
 class Tree:
     """Be a tree to move, one large file in parts among small ones, over older files."""
 
-    sizes: Mapping[str, int] = SIZES
+    sizes: ClassVar[Mapping[str, int]] = SIZES
 
     def __init__(self, site: Site, action: str, number: int, chance: random.Random) -> None:
         self.action = action

@@ -49,16 +49,10 @@ class BlobJourney(Journey):
     async def blob(self, key: str) -> bytes | None:
         """Read a blob without trouble; None if there is none."""
         try:
-            async with self.bench.straight.buckets.fetch_blob("data", key) as chunks:
+            async with self.bench.straight.buckets.fetch_blob(self.bench.bucket, key) as chunks:
                 return b"".join([bytes(chunk) async for chunk in chunks])
         except ResourceNotFound:
             return None
-
-    async def unfinished(self) -> int:
-        """Count uploads that nobody ended."""
-        buckets = self.bench.straight.buckets
-        name = (await buckets.request_tmp_credentials("data")).credentials["bucket_name"]
-        return int((await self.bench.platform.s3.usage(name)).unfinished_uploads)
 
 
 class BlobUpload(BlobJourney):
@@ -73,7 +67,7 @@ class BlobUpload(BlobJourney):
         found = await self.blob(self.key)
         assert found == self.data or (error is not None and found is None)
         # The answer to the begin of an upload may be lost, and its name with it.
-        assert await self.unfinished() <= self.number
+        assert await self.bench.unfinished() <= self.number
 
 
 class BlobUploadSmall(BlobUpload):
@@ -90,7 +84,7 @@ class BlobUploadParts(BlobUpload):
 class BlobDownload(BlobJourney):
     async def prepare(self) -> None:
         await super().prepare()
-        await self.bench.straight.buckets.put_blob("data", self.key, self.data)
+        await self.bench.straight.buckets.put_blob(self.bench.bucket, self.key, self.data)
 
     async def act(self, client: Client, timeout: ClientTimeout) -> None:
         await client.buckets.download_file(self.uri, self.folder / "file", options=PARTS)
@@ -117,7 +111,7 @@ class BlobUploadDir(BlobJourney):
 
     async def prepare(self) -> None:
         await super().prepare()
-        sizes = {"one": 10, "below/two": 20_000, "below/three": 0}
+        sizes = {"one": 10, "below/two": 20_000, "below/three": 0, "below/four": 4}
         self.files = {
             path: await asyncio.to_thread(self.make, self.folder / "source" / path, size)
             for path, size in sizes.items()

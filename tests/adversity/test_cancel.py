@@ -79,11 +79,11 @@ async def _cancelled(case: Cancellable, at: Collection[int]) -> Outcome:
     return outcome
 
 
-def _points(name: str, steps: int) -> list[tuple[int, ...]]:
+def _points(name: str, steps: int, share: int) -> list[tuple[int, ...]]:
     """Choose where to cancel; every third time once more, while the call tidies up."""
     chance = luck(name)
     numbers = range(1, steps + 1)
-    chosen = numbers if FULL else sorted(chance.sample(numbers, min(SHARE, steps)))
+    chosen = numbers if FULL else sorted(chance.sample(numbers, min(share, steps)))
     return [
         (number, number + chance.randrange(1, 4)) if index % 3 == 2 else (number,)
         for index, number in enumerate(chosen)
@@ -100,13 +100,17 @@ async def test_cancelled_anywhere(
 
 
 async def cancelled_anywhere(
-    bench: Bench, kind: type[Cancellable], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
+    kind: type[Cancellable],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    share: int = SHARE,
 ) -> None:
     """Cancel one call anywhere: at all of its suspensions, or a share of the default run."""
     steps = (await _cancelled(kind(bench, 0), ())).steps
     assert steps >= kind.awaits, "awaits are missed, or the call has become shorter"
     failures, cancelled = [], 0
-    points = _points(kind.name, steps)
+    points = _points(kind.name, steps, share)
     for number, at in enumerate(points, 1):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"state-{number}"))
         try:

@@ -19,7 +19,7 @@ from neuro_client.config import Token, store
 from .bench import Bench, open_bench
 from .trouble import requests_counted
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.thorough, pytest.mark.slow]
 
 DAY = 86_400.0
 LIFE = 1.0

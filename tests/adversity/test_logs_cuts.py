@@ -20,6 +20,8 @@ STOP = URL("storage:scripts/stop")
 # Bursts of lines, some with one time stamp, some empty, some long; no line end behind the last.
 SCRIPT = """
 import os, sys, time
+
+pytestmark = pytest.mark.thorough
 number = 0
 while number % 10 or not os.path.exists("/scripts/stop"):
     print("" if number % 17 == 3 else f"{number} " + "x" * (number * 7 % 120))

@@ -14,7 +14,7 @@ from tests.unit.transfer.kit import grown
 from .luck import FULL, luck
 from .processes import Program, Site, Tree, mover, open_site
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if FULL else 60)]
+pytestmark = [pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300 if FULL else 60)]
 
 ROUNDS = 6 if FULL else 1
 

@@ -18,6 +18,8 @@ from yarl import URL
 from neuro_client import Client, NeuroError, SourceChangedError, TransferOptions
 from neuro_client.local import LocalPlatform
 
+pytestmark = pytest.mark.thorough
+
 MIB = 2**20
 SMALL_PARTS = TransferOptions(part_size=MIB)
 NAMES = [

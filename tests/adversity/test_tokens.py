@@ -18,7 +18,7 @@ from neuro_client.config import Token, store
 from .bench import Bench, open_bench
 from .trouble import requests_counted
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.thorough, pytest.mark.slow]
 
 LIFE = 1.0
 MIB = 2**20

@@ -60,11 +60,12 @@ class Trouble:
                 self.network(bench.proxy_of(request), request)
             return self.answer is not None
 
-        fault = bench.platform.fault(is_due, **(self.answer or {}))
+        faults = bench.faults(is_due, self.answer or {})
         try:
             yield met
         finally:
-            fault.remove()
+            for fault in faults:
+                fault.remove()
             for proxy in bench.proxies:
                 proxy.clear()
 
@@ -78,11 +79,12 @@ def requests_counted(bench: Bench) -> Iterator[list[str]]:
         seen.append(f"{request.method} {request.path_qs}")
         return False
 
-    fault = bench.platform.fault(note)
+    faults = bench.faults(note, {})
     try:
         yield seen
     finally:
-        fault.remove()
+        for fault in faults:
+            fault.remove()
 
 
 def _is_upgrade(request: web.Request) -> bool:

@@ -26,6 +26,8 @@ from ...contract.description import document
 from ..luck import FULL, luck
 from .target import PATIENCE, Target
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = 250 if FULL else 12
 CHECKS = [
     not_a_server_error,

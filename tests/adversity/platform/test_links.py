@@ -14,6 +14,8 @@ from .attack import attack, judge
 from .paths import ROOT
 from .target import OTHERS_SECRET, OUTSIDE_SECRET, Target
 
+pytestmark = pytest.mark.thorough
+
 LINKS: Mapping[str, str] = {
     "data": "../../..",
     "state": "../../../state.db",

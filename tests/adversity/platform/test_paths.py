@@ -10,6 +10,8 @@ from .attack import attack, some
 from .paths import ABSOLUTE, FAR_OUT, METHODS, ODD, OWN_NAMES, ROOT, UP, WAYS_OUT
 from .target import OTHERS_SECRET, Target
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[[Target, str], bytes]
 
 

@@ -15,6 +15,8 @@ from .jobs import jobs
 from .paths import ROOT
 from .target import Target
 
+pytestmark = pytest.mark.thorough
+
 VALUES = (
     "",
     "%0d%0aX-Injected:%20yes",

@@ -124,6 +124,7 @@ async def test_listings(data: Data) -> None:
         assert [entry.key async for entry in found] == ["dir/", "a.txt"]
 
 
+@pytest.mark.thorough
 async def test_pages_of_listings(data: Data) -> None:
     async with data.client.buckets.get_disk_usage("data") as totals:
         assert [total async for total in totals] == []

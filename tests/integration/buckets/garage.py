@@ -73,6 +73,20 @@ class Garage:
         await self._call(session, "AllowBucketKey", grant)
         return name
 
+    async def make_reader(self, session: aiohttp.ClientSession, bucket: str) -> tuple[str, str]:
+        """Make a key that may only read a bucket; return its id and its secret."""
+        made = await self._call(session, "CreateKey", {"name": bucket})
+        async with session.get(
+            f"{self.admin}/v2/GetBucketInfo",
+            params={"globalAlias": bucket},
+            headers={"Authorization": f"Bearer {self.token}"},
+        ) as answer:
+            found = await answer.json()
+        key = made["accessKeyId"]
+        grant = {"bucketId": found["id"], "accessKeyId": key, "permissions": {"read": True}}
+        await self._call(session, "AllowBucketKey", grant)
+        return key, made["secretAccessKey"]
+
     async def _call(
         self, session: aiohttp.ClientSession, name: str, body: Mapping[str, object]
     ) -> dict[str, str]:

@@ -48,9 +48,8 @@ async def own_bench(data: Path, flavour: str) -> AsyncIterator[Bench]:
         ):
             through, straight = (str(url).rstrip("/") for url in (proxy.url, platform.s3.url))
             there = Source(values(platform, key, bucket, through))
-            nowhere = Source(
-                {**values(platform, key, "no-such-bucket", through), "region_name": "us-east-1"}
-            )
+            region = {"region_name": platform.s3.region}
+            nowhere = Source({**values(platform, key, "no-such-bucket", through), **region})
 
             def again() -> AbstractAsyncContextManager[Provider]:
                 return open_s3(Source(values(platform, key, bucket, straight)), direct)

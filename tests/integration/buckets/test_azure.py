@@ -365,11 +365,12 @@ async def test_another_kind_of_service() -> None:
                 for call in calls:
                     with pytest.raises(ProtocolError, match="endpoint"):
                         await call()
-            state["status"] = 503
-            for call in (calls[0], calls[4]):
-                with pytest.raises(ResponseError) as caught:
-                    await call()
-                assert caught.value.status == 503
+            for status in (408, 429, 503):
+                state["status"] = status
+                for call in (calls[0], calls[4]):
+                    with pytest.raises(ResponseError) as caught:
+                        await call()
+                    assert caught.value.status == status
     finally:
         await runner.cleanup()
 

@@ -14,7 +14,6 @@ from urllib.parse import unquote
 import aiohttp
 import attrs
 import pytest
-from yarl import URL
 
 from neuro_client.local import LocalPlatform
 from neuro_client.local.services.s3.control import Key
@@ -24,22 +23,10 @@ from ...adversity.processes import Program
 from .conftest import ALL
 from .files import named_files, stored_files
 from .test_uploads import Upload, etag
-from .wire import BUCKET, Wire
+from .wire import BUCKET, Remote, Wire
 
 TURNS = 20 if FULL else 2
 SIZES = 10, 3000, 2**20 + 1, 3 * 2**20
-
-
-@attrs.frozen
-class _Control:
-    url: URL
-
-
-@attrs.frozen
-class _Remote:
-    """Stand for a platform in another process."""
-
-    s3: _Control
 
 
 @attrs.define
@@ -114,8 +101,7 @@ async def killed(data: Path) -> AsyncIterator[tuple[Program, Wire]]:
         told = json.loads(await program.line())
         key = Key(told["access_key_id"], told["secret_access_key"])
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            remote = _Remote(_Control(URL(told["url"])))
-            yield program, Wire(remote, session, key, "garage")  # type: ignore[arg-type]
+            yield program, Wire(Remote.at(told["url"]), session, key, "garage")
     finally:
         await program.close()
 
@@ -139,6 +125,7 @@ async def listed(wire: Wire) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600 if FULL else 60)
 async def test_killed_at_any_moment(tmp_path: Path) -> None:
     data, truth, chance = tmp_path / "data", Truth(), luck("s3 kills")
     for _ in range(TURNS):

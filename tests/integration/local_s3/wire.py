@@ -80,13 +80,30 @@ class Answer:
 
 
 @attrs.frozen
+class _Control:
+    url: URL
+
+
+@attrs.frozen
+class Remote:
+    """Stand for a platform where there is only an endpoint."""
+
+    s3: _Control
+
+    @classmethod
+    def at(cls, url: str) -> Any:
+        """Return what stands for the platform of an endpoint."""
+        return cls(_Control(URL(url)))
+
+
+@attrs.frozen
 class Wire:
     """Send requests with one key; ``region`` is what they are signed for."""
 
     platform: LocalPlatform
     session: aiohttp.ClientSession
     key: Key | None
-    region: str = "us-east-1"
+    region: str = "local"
 
     @property
     def root(self) -> str:

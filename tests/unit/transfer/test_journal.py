@@ -397,7 +397,7 @@ async def test_what_a_killed_process_left_of_a_small_file_is_written_over(tmp_pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", killed)
-        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        patch.setattr(os, "unlink", lambda *_: None)
         with pytest.raises(OSError, match="as if killed"):
             await store.put("f", b"long content that is left")
     assert real is os.replace

@@ -112,7 +112,7 @@ async def identify(store: S3Store, received: Received, flavour: str, region: str
     key = found.key
     derived = check_signature(received, signature, key.secret_access_key, region, flavour)
     token = received.headers.get("x-amz-security-token")
-    if token is None:
+    if token is None and received.query:
         token = dict(received.parameters).get("X-Amz-Security-Token")
     if key.session_token is not None:
         if token is None or not same(key.session_token, token):

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -214,21 +214,27 @@ class Receiver:
         digests.check(self._trailer)
         return body
 
+    @property
+    def is_small(self) -> bool:
+        """Tell whether the body is small enough to be gathered."""
+        return self.promise.size is not None and self.promise.size <= PIECE
+
     async def store(self, files: Files) -> Stored:
         """Write the body to a file of its own; nothing stays of one that is refused."""
-        size = self.promise.size
-        if size is not None and size <= PIECE:
-            pieces = [piece async for piece in self.pieces()]
-            return await taken(
-                lambda: self._store_small(files, pieces, size),
-                lambda stored: files.remove([stored.file]),
-            )
-        return await self._store_large(files)
+        if not self.is_small:
+            return await self._store_large(files)
+        pieces = [piece async for piece in self.pieces()]
+        return await taken(
+            lambda: self.store_now(files, pieces), lambda stored: files.remove([stored.file])
+        )
 
-    def _store_small(self, files: Files, pieces: list[bytes], size: int) -> Stored:
+    def store_now(self, files: Files, pieces: Sequence[bytes]) -> Stored:
+        """Write a body that is there as a whole to a file of its own; blocks."""
         digests = Digests(self.promise)
+        size = 0
         for piece in pieces:
             digests.update(piece)
+            size += len(piece)
         found = digests.check(self._trailer)
         return Stored(files.store(pieces), size, digests.etag, found)
 

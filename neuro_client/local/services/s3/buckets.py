@@ -93,11 +93,10 @@ class Buckets:
         return self._region if call.bucket.flavour == AWS else call.bucket.flavour
 
     async def location(self, call: Call) -> web.StreamResponse:
-        """Answer GET ?location; Amazon's first region has no name here."""
+        """Answer GET ?location."""
         call.reading()
         region = self._region_of(call)
-        text = "" if region == "us-east-1" else region
-        body = f'<LocationConstraint xmlns="{xml.NAMESPACE}">{text}</LocationConstraint>'
+        body = f'<LocationConstraint xmlns="{xml.NAMESPACE}">{region}</LocationConstraint>'
         return web.Response(
             text=f'<?xml version="1.0" encoding="UTF-8"?>\n{body}', content_type="application/xml"
         )

@@ -28,7 +28,8 @@ __all__ = [
     "Usage",
 ]
 
-REGION = "us-east-1"
+# Where a region of Amazon's is named, older programs presign with signatures that ended in 2020.
+REGION = "local"
 _OWN_KEY = "presigning"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
@@ -72,7 +72,7 @@ class Handlers:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        request_id = secrets.token_hex(8).upper()
+        request_id = f"{random.getrandbits(64):016X}"
         path, _, query = request.raw_path.partition("?")
         headers = lower_headers(request)
         received = Received(request.method, path, query, headers)

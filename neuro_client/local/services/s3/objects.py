@@ -16,13 +16,14 @@ from aiohttp import web
 from ...threads import taken
 from . import checksums, xml
 from .access import Call, check_key
-from .bodies import Receiver
+from .bodies import PIECE, Receiver, Stored
 from .conditions import check_copy, check_read, check_write
 from .errors import S3Error, no_key, not_implemented
 from .files import Files
 from .models import Object, Segment
-from .sending import copied, read_range, send, steady
-from .store import S3Store, quota_reached
+from .quotas import quota_reached
+from .sending import TRIES, Span, copied, read_range, read_small, send, steady, too_fast
+from .store import Check, S3Store
 
 _KEPT = (
     "content-type",
@@ -97,11 +98,40 @@ class Objects:
 
     async def get(self, call: Call) -> web.StreamResponse:
         """Answer GET."""
+        bucket = call.reading()
+        found = self._store.known(bucket.name, call.key)
+        if found is not None:
+            check_read(call.headers, found)
+        if found is None or found.size <= PIECE:
+            # Record and bytes of a small object are one hop to a thread; a file that is open stays.
+            found, body = await asyncio.get_running_loop().run_in_executor(
+                None, self._small_now, bucket.name, call.key, found
+            )
+            if found is None:
+                raise no_key(call.key)
+            check_read(call.headers, found)
+            if body is not None:
+                return await self._get(call, found, body)
         return await steady(
             self._files, lambda: self._found(call), lambda found: self._get(call, found)
         )
 
-    async def _get(self, call: Call, found: Object) -> web.StreamResponse:
+    def _small_now(
+        self, bucket: str, key: str, known: Object | None
+    ) -> tuple[Object | None, bytes | None]:
+        """Return an object, with its bytes if these are few; blocks."""
+        for _ in range(TRIES):
+            found = known or self._store.object_now(bucket, key)
+            if found is None or found.size > PIECE:
+                return found, None
+            with suppress(FileNotFoundError):  # it was replaced a moment ago
+                return found, read_small(self._files, found.segments, Span(0, found.size, False))
+            known = None
+        raise too_fast()
+
+    async def _get(
+        self, call: Call, found: Object, body: bytes | None = None
+    ) -> web.StreamResponse:
         headers = self._headers(call, found)
         number = call.integer("partNumber", 0, least=1)
         if number:
@@ -112,6 +142,8 @@ class Objects:
         if span.partial:
             headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{found.size}"
         status = 206 if span.partial else 200
+        if body is not None:
+            return web.Response(status=status, body=body[span.start : span.end], headers=headers)
         return await send(call.request, self._files, found.segments, span, status, headers)
 
     async def _part(
@@ -171,18 +203,29 @@ class Objects:
         if "if-match" in call.headers or "if-none-match" in call.headers:
             # Refused before the body is taken, and again when it is put in place.
             check_write(call.headers, call.key, await self._store.object(bucket.name, call.key))
-        stored = await receiver.store(self._files)
-        new = Object(
-            call.key,
-            stored.size,
-            stored.etag,
-            time.time(),
-            headers,
-            stored.checksums,
-            [Segment(stored.file, stored.size)],
-        )
-        await self._place(call, new)
+        if receiver.is_small:
+            pieces = [piece async for piece in receiver.pieces()]
+            new = await taken(
+                lambda: self._put_now(call, receiver, pieces, headers), lambda _: None
+            )
+        else:
+            new = _made(call.key, await receiver.store(self._files), headers)
+            await self._place(call, new)
         return web.Response(headers={"ETag": f'"{new.etag}"', **told_checksums(new)})
+
+    def _put_now(
+        self, call: Call, receiver: Receiver, pieces: Sequence[bytes], headers: Mapping[str, str]
+    ) -> Object:
+        """Write a small object and put it in place; blocks."""
+        new = _made(call.key, receiver.store_now(self._files, pieces), headers)
+        try:
+            free = self._store.put_now(call.bucket, new, _check_of(call))
+        except BaseException:
+            self._files.remove(new.files)
+            raise
+        if free:
+            self._files.remove(free)
+        return new
 
     def receiver(
         self, call: Call, most: int, full: S3Error, headers: Mapping[str, str] | None = None
@@ -200,11 +243,8 @@ class Objects:
 
     async def _place(self, call: Call, new: Object) -> None:
         """Put an object in place; its files go if that is refused."""
-
-        def check(old: Object | None) -> None:
-            check_write(call.headers, call.key, old)
-
-        await kept(self._store.put(call.bucket, new, check), self._files, new.files)
+        change = self._store.put(call.bucket, new, _check_of(call))
+        await kept(change, self._files, new.files)
 
     async def source(self, call: Call) -> Object:
         """Return the object that a copy names."""
@@ -281,6 +321,17 @@ class Objects:
         return xml.answer(
             "DeleteResult", [] if quiet else [("Deleted", [("Key", key)]) for key in keys]
         )
+
+
+def _made(key: str, stored: Stored, headers: Mapping[str, str]) -> Object:
+    """Return the object that a body makes."""
+    segments = [Segment(stored.file, stored.size)]
+    return Object(key, stored.size, stored.etag, time.time(), headers, stored.checksums, segments)
+
+
+def _check_of(call: Call) -> Check:
+    """Return what refuses a write whose target is not as asked for."""
+    return lambda old: check_write(call.headers, call.key, old)
 
 
 async def kept(

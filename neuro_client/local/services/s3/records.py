@@ -1,13 +1,15 @@
 """The database as the S3 endpoint uses it: a connection and a thread of its own.
 
 Each lookup, and each transaction as a whole, is one hop to that thread. Through the platform's
-shared connection every statement takes three, which is most of the cost of a small request.
+shared connection every statement takes three, which is most of the cost of a small request. Who is
+in a thread already, for a file, goes to the database from there: what ends in ``_now`` blocks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,6 +19,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Parameters = Sequence[Any]
 _BUSY_TIMEOUT = 10.0
+_CHECKPOINT = 4000
+"""Pages of changes after which they are moved into the database, which waits for the disk."""
 
 
 class Transaction:
@@ -46,6 +50,7 @@ class Records:
         self._db = db
         self._tx = Transaction(db)
         self._thread = thread
+        self._lock = threading.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -69,20 +74,39 @@ class Records:
 
     async def fetch_one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """Return the first row of a query, None if there is none."""
-        return await self._run(lambda: self._tx.fetch_one(sql, parameters))
+        return await self.look(lambda tx: tx.fetch_one(sql, parameters))
 
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
-        return await self._run(lambda: self._tx.fetch_all(sql, parameters))
+        return await self.look(lambda tx: tx.fetch_all(sql, parameters))
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Look something up in the thread."""
+        return await self._run(lambda: self.look_now(work))
+
+    def look_now(self, work: Callable[[Transaction], T]) -> T:
+        """Look something up, and block."""
+        with self._lock:
+            return work(self._tx)
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement in a transaction of its own; return the number of changed rows."""
         return await self.change(lambda tx: tx.execute(sql, parameters))
 
-    async def change(self, work: Callable[[Transaction], T]) -> T:
-        """Make a change in the thread, in one transaction; any exception rolls it back."""
+    async def change(
+        self, work: Callable[[Transaction], T], done: Callable[[], object] | None = None
+    ) -> T:
+        """Make a change in the thread, in one transaction; any exception rolls it back.
 
-        def whole() -> T:
+        *done* is called when it is kept, before anybody else can look.
+        """
+        return await self._run(lambda: self.change_now(work, done))
+
+    def change_now(
+        self, work: Callable[[Transaction], T], done: Callable[[], object] | None = None
+    ) -> T:
+        """Make a change, and block."""
+        with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self._tx)
@@ -90,9 +114,9 @@ class Records:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            if done is not None:
+                done()
             return result
-
-        return await self._run(whole)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -109,4 +133,5 @@ def _connect(path: Path) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute("PRAGMA foreign_keys=ON")
+    db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
     return db

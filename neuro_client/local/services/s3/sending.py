@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 PIECE = 2**20
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
-_TRIES = 20
+TRIES = 20
 
 
 @attrs.frozen
@@ -61,14 +61,19 @@ async def steady(
     files: Files, find: Callable[[], Awaitable[Object]], use: Callable[[Object], Awaitable[T]]
 ) -> T:
     """Use an object whose files stay meanwhile; one that was just replaced is looked up again."""
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         found = await find()
         try:
             async with files.reading(found.files):
                 return await use(found)
         except FileNotFoundError:
             continue
-    raise S3Error("SlowDown", "The object changes too fast")
+    raise too_fast()
+
+
+def too_fast() -> S3Error:
+    """Return the error that an object was replaced again and again while it was to be read."""
+    return S3Error("SlowDown", "The object changes too fast")
 
 
 async def send(
@@ -82,7 +87,7 @@ async def send(
     """Answer with bytes of an object; ``FileNotFoundError`` if it has just been removed."""
     length = span.end - span.start
     if length <= PIECE:
-        body = await asyncio.to_thread(_read_small, files, segments, span) if length else b""
+        body = await asyncio.to_thread(read_small, files, segments, span) if length else b""
         return web.Response(status=status, body=body, headers=headers)
     pieces = list(within(segments, span))
     await asyncio.to_thread(os.stat, files.path(pieces[0][0]))
@@ -129,7 +134,8 @@ def _open(files: Files, name: str) -> int:
     return os.open(files.path(name), os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _read_small(files: Files, segments: Sequence[Segment], span: Span) -> bytes:
+def read_small(files: Files, segments: Sequence[Segment], span: Span) -> bytes:
+    """Read bytes that are few; blocks."""
     found = []
     for name, start, end in within(segments, span):
         handle = _open(files, name)

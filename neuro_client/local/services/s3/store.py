@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Row
 
-from .errors import GARAGE, S3Error, no_bucket, no_upload
+from .errors import S3Error, no_bucket, no_upload
+from .known import KnownObjects
 from .models import (
     Access,
     Bucket,
@@ -23,6 +24,7 @@ from .models import (
     Usage,
     segments_of,
 )
+from .quotas import check_quota
 from .records import Records, Transaction
 
 LAST = "\U0010ffff" * 256
@@ -32,13 +34,10 @@ Check = Callable[[Object | None], None]
 
 _INSERT = "INSERT OR REPLACE INTO s3_objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _OBJECT = "SELECT * FROM s3_objects WHERE bucket=? AND key=?"
-
-
-def quota_reached(flavour: str, what: str = "Bucket size") -> S3Error:
-    """Return the error that a bucket is full."""
-    if flavour == GARAGE:  # garage-workspace.md §5
-        return S3Error("QuotaExceeded", f"Forbidden: {what} quota is reached")
-    return S3Error("QuotaExceeded", "The quota of the bucket is reached")
+_PLACE = """
+SELECT s3_objects.* FROM s3_buckets
+LEFT JOIN s3_objects ON bucket=name AND key=? WHERE name=?
+"""
 
 
 class S3Store:
@@ -48,6 +47,7 @@ class S3Store:
         self._records = records
         self._buckets: dict[str, Bucket] = {}
         self._keys: dict[str, Access] = {}
+        self._known = KnownObjects()
         self._turn = 0
 
     def _forget(self) -> None:
@@ -210,42 +210,49 @@ class S3Store:
 
     async def object(self, bucket: str, key: str) -> Object | None:
         """Return an object, None if there is none."""
-        row = await self._records.fetch_one(_OBJECT, (bucket, key))
-        return None if row is None else Object.of(row)
+        if (known := self._known.get(bucket, key)) is not None:
+            return known
+        return await self._records.look(lambda tx: self._object(tx, bucket, key))
+
+    def object_now(self, bucket: str, key: str) -> Object | None:
+        """Return an object, None if there is none; blocks."""
+        return self._records.look_now(lambda tx: self._object(tx, bucket, key))
+
+    def known(self, bucket: str, key: str) -> Object | None:
+        """Return an object if that takes no look at the database."""
+        return self._known.get(bucket, key)
+
+    def _object(self, tx: Transaction, bucket: str, key: str) -> Object | None:
+        row = tx.fetch_one(_OBJECT, (bucket, key))
+        if row is None:
+            return None
+        found = Object.of(row)
+        self._known.note(bucket, found)
+        return found
 
     async def put(self, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
         """Put an object in place; return the files of the one it replaces."""
+        return await self._records.change(
+            lambda tx: self._put(tx, bucket, new, check), lambda: self._known.note(bucket.name, new)
+        )
 
-        def change(tx: Transaction) -> list[str]:
-            return self._put(tx, bucket, new, check)
-
-        return await self._records.change(change)
+    def put_now(self, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
+        """Do the same, and block."""
+        return self._records.change_now(
+            lambda tx: self._put(tx, bucket, new, check), lambda: self._known.note(bucket.name, new)
+        )
 
     def _put(self, tx: Transaction, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
-        if tx.fetch_one("SELECT 1 FROM s3_buckets WHERE name=?", (bucket.name,)) is None:
+        row = tx.fetch_one(_PLACE, (new.key, bucket.name))
+        if row is None:
             raise no_bucket(bucket.name)
-        row = tx.fetch_one(_OBJECT, (bucket.name, new.key))
-        old = None if row is None else Object.of(row)
+        old = None if row["key"] is None else Object.of(row)
+        self._known.forget(bucket.name, new.key)
         if check is not None:
             check(old)
-        if bucket.max_size is not None or bucket.max_objects is not None:
-            self._check_quota(tx, bucket, new, old)
+        check_quota(tx, bucket, new, old)
         tx.execute(_INSERT, new.row(bucket.name))
         return [] if old is None else [segment.file for segment in old.segments]
-
-    def _check_quota(
-        self, tx: Transaction, bucket: Bucket, new: Object, old: Object | None
-    ) -> None:
-        row = tx.fetch_one(
-            "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM s3_objects WHERE bucket=?",
-            (bucket.name,),
-        )
-        assert row is not None
-        more = new.size - (old.size if old is not None else 0)
-        if bucket.max_objects is not None and old is None and row[0] >= bucket.max_objects:
-            raise quota_reached(bucket.flavour, "Object")
-        if bucket.max_size is not None and more > 0 and row[1] + more > bucket.max_size:
-            raise quota_reached(bucket.flavour)
 
     async def room(self, bucket: Bucket, key: str = "") -> int | None:
         """Return how many bytes may be written in place of a key, None for any number."""
@@ -263,6 +270,7 @@ class S3Store:
         def change(tx: Transaction) -> list[str]:
             files: list[str] = []
             for key in keys:
+                self._known.forget(bucket, key)
                 row = tx.fetch_one(_OBJECT, (bucket, key))
                 if row is not None:
                     files += [segment.file for segment in segments_of(row["segments"])]

@@ -20,8 +20,9 @@ from .errors import AWS, S3Error
 from .files import Files, write_all
 from .models import MultipartUpload, Object, Segment, UploadedPart
 from .objects import MAX_OBJECT, Objects, kept, kept_headers, told_checksums
+from .quotas import quota_reached
 from .sending import PIECE, Span, steady, within
-from .store import S3Store, quota_reached
+from .store import S3Store
 
 _MOST_PARTS = 10_000
 _LEAST_PART = 5 * 2**20

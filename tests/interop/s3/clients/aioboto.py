@@ -42,7 +42,7 @@ class AioBoto(Scenario):
             aws_access_key_id=opening["access_key_id"],
             aws_secret_access_key=opening["secret_access_key"],
             aws_session_token=opening.get("session_token"),
-            config=Config(signature_version="s3v4", retries={"max_attempts": 1}),
+            config=Config(retries={"max_attempts": 1}),
         )
 
     async def step_objects(self) -> None:
