@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import attrs
 from yarl import URL
@@ -83,7 +84,12 @@ async def login_by_code(transport: Transport, url: URL, get_code: GetCode) -> Lo
 
 
 async def login_by_token(transport: Transport, url: URL, token: str) -> Login:
-    """Log in with a token that was issued elsewhere; it is kept as non-expiring."""
+    """Log in with a token that was issued elsewhere; it is kept as non-expiring.
+
+    The token of a service account comes with its cluster and address around it; it is taken out.
+    """
+    with suppress(ConfigError):  # any other is the token itself
+        token = parse_passed_config(token).token
     return await _finish(transport, url, static_token(token))
 
 
