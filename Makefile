@@ -19,13 +19,17 @@ PEERS := .venv-interop-s3
 PEERS_READY := $(PEERS)/.ready
 S3 := .venv-s3
 S3_READY := $(S3)/.ready
+TRAININGS := .venv-interop-trainings
+TRAININGS_READY := $(TRAININGS)/.ready
+AISTORE := .venv-interop-aistore
+AISTORE_READY := $(AISTORE)/.ready
 S5CMD := .tools/bin/s5cmd
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help setup fmt lint test e2e demo docs bench interop emulators garage changes clean
+.PHONY: help setup fmt lint test e2e demo docs bench interop docker emulators garage changes clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -73,6 +77,23 @@ $(S3_READY): $(wildcard tests/interop/s3/*.txt)
 	done
 	@touch $@
 
+# The published clients of Run:ai and AIStore, the newest and an older one of each.
+$(TRAININGS_READY): $(wildcard tests/interop/trainings/*.txt)
+	@for name in newest older; do \
+		test -x $(TRAININGS)/$$name/bin/python || $(PYTHON) -m venv $(TRAININGS)/$$name; \
+		$(TRAININGS)/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r tests/interop/trainings/$$name.txt || exit 1; \
+	done
+	@touch $@
+
+$(AISTORE_READY): $(wildcard tests/interop/aistore/*.txt)
+	@for name in newest-1 newest-2; do \
+		test -x $(AISTORE)/$$name/bin/python || $(PYTHON) -m venv $(AISTORE)/$$name; \
+		$(AISTORE)/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r tests/interop/aistore/$$name.txt || exit 1; \
+	done
+	@touch $@
+
 # Left out where Go is not installed.
 $(S5CMD): tests/interop/s3/s5cmd/go.mod
 	@! command -v go >/dev/null 2>&1 || \
@@ -89,27 +110,40 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Two workers: the suites wait more than they work, and one file's tests share what they set up.
+# Two workers: the suites wait more than they work, and one file's tests share what they set up. What is
+# marked as thorough is left to `make e2e`.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not thorough"
 
-# What installs within minutes: the demo's flow as a test, with the real data set and classifier; the
-# bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
-# the newest HTTP library, without the packages that stop at an older one, and with emulators of the
-# clouds.
-e2e: $(DEMO_READY) $(NEWEST_READY) emulators
-	$(BIN)/python -m pytest tests/e2e --override-ini=addopts= -ra
+# What installs within minutes: the demo's flow as a test, with the real data set and classifier; every
+# snippet of the documentation; the bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
+# the newest HTTP library, without the packages that stop at an older one, with emulators of the
+# clouds, and with a real container engine.
+e2e: $(DEMO_READY) $(NEWEST_READY) emulators docker
+	$(BIN)/python -m pytest tests/e2e tests/docs/test_snippets.py --override-ini=addopts= -ra
 	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity
 	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs
 
-# The published client, unchanged, against the local platform; and programs that speak S3.
-interop: $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD)
+# The published clients, unchanged, against the local platform; and programs that speak S3.
+interop: docker $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD) $(TRAININGS_READY) $(AISTORE_READY)
 	$(BIN)/python -m tests.interop $(CURDIR)/$(INTEROP)/bin/python
 	$(BIN)/python -m tests.interop.s3 $(S3) $(S5CMD)
+	$(BIN)/python -m tests.interop.trainings $(CURDIR)/$(TRAININGS)
+	$(BIN)/python -m tests.interop.aistore $(CURDIR)/$(AISTORE)/newest-1 $(CURDIR)/$(AISTORE)/newest-2
 
 # Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
-bench: $(READY) $(INTEROP_READY) $(PEERS_READY)
+bench: $(READY) $(INTEROP_READY) $(PEERS_READY) $(TRAININGS_READY) $(AISTORE_READY)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# A container engine for the tests of images and of the Docker runner; started where none answers.
+docker:
+	@docker info >/dev/null 2>&1 || { \
+		if ! command -v dockerd >/dev/null 2>&1 && test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+			apt-get update -qq && apt-get install -y -qq docker.io busybox-static tini >/dev/null; fi; \
+		if test "$$(id -u)" = 0 && command -v dockerd >/dev/null 2>&1; then \
+			mkdir -p .tools; (setsid dockerd >.tools/dockerd.log 2>&1 </dev/null &); \
+			for i in $$(seq 60); do docker info >/dev/null 2>&1 && exit 0; sleep 0.5; done; \
+		fi; echo "No container engine answers; its tests are skipped"; }
 
 # Emulators of Azure and Google for the tests of buckets, where npm and Go are there to install them.
 emulators:
@@ -138,4 +172,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) $(PEERS) $(TRAININGS) $(AISTORE) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .aistore import AIStore
     from .buckets import (
         BlobCommonPrefix,
         BlobObject,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         PASS_CONFIG_ENV_NAME,
     )
     from .config.user_files import ConfigScope, find_project_root
+    from .disks import Disk, Disks
     from .errors import (
         AuthenticationError,
         AuthError,
@@ -68,6 +70,18 @@ if TYPE_CHECKING:
         login_with_token,
         logout,
     )
+    from .image_progress import (
+        AbstractDockerImageProgress,
+        ImageCommitFinished,
+        ImageCommitStarted,
+        ImageProgressPull,
+        ImageProgressPush,
+        ImageProgressSave,
+        ImageProgressStep,
+    )
+    from .images import (
+        Images,
+    )
     from .jobs import (
         JobDescription,
         JobDescriptionInternal,
@@ -79,6 +93,8 @@ if TYPE_CHECKING:
         JobStatusHistory,
         JobStatusItem,
         JobTelemetry,
+        Message,
+        StdStream,
     )
     from .models import (
         Action,
@@ -100,8 +116,18 @@ if TYPE_CHECKING:
     from .plugins import ConfigBuilder, PluginManager, VersionChecker
     from .retry import RetryPolicy
     from .run import Run, RunStatus
+    from .secrets import Secret, Secrets
+    from .service_accounts import ServiceAccount, ServiceAccounts
     from .storage import DiskUsageInfo, FileStatus, FileStatusType, Storage
     from .tracing import gen_trace_id
+    from .trainings import (
+        Training,
+        TrainingPhase,
+        TrainingRequest,
+        TrainingRun,
+        Trainings,
+        TrainingSpec,
+    )
     from .transfer import (
         AbstractDeleteProgress,
         AbstractFileProgress,
@@ -120,116 +146,63 @@ if TYPE_CHECKING:
     )
     from .transport import DEFAULT_TIMEOUT
     from .uris import SCHEMES
+    from .users import Users
 
-_HOME_OF = {
-    "BlobCommonPrefix": "buckets",
-    "BlobObject": "buckets",
-    "Bucket": "buckets",
-    "BucketCredentials": "buckets",
-    "BucketEntry": "buckets",
-    "BucketUsage": "buckets",
-    "Buckets": "buckets",
-    "PersistentBucketCredentials": "buckets",
-    "Client": "client",
-    "Config": "config.api",
-    "Cluster": "config.models",
-    "Preset": "config.models",
-    "CONFIG_ENV_NAME": "config.paths",
-    "DEFAULT_API_URL": "config.paths",
-    "DEFAULT_CONFIG_PATH": "config.paths",
-    "PASS_CONFIG_ENV_NAME": "config.paths",
-    "ConfigScope": "config.user_files",
-    "find_project_root": "config.user_files",
-    "AuthError": "errors",
-    "AuthenticationError": "errors",
-    "AuthorizationError": "errors",
-    "ChecksumMismatchError": "errors",
-    "ClientError": "errors",
-    "ConfigError": "errors",
-    "ConflictError": "errors",
-    "ExperimentFailed": "errors",
-    "IllegalArgumentError": "errors",
-    "JobFailed": "errors",
-    "NDJSONError": "errors",
-    "NeuroError": "errors",
-    "NotSupportedError": "errors",
-    "PreconditionFailedError": "errors",
-    "ProtocolError": "errors",
-    "QuotaExceededError": "errors",
-    "RateLimitError": "errors",
-    "ResourceNotFound": "errors",
-    "ResponseError": "errors",
-    "ServerError": "errors",
-    "ServerNotAvailable": "errors",
-    "SourceChangedError": "errors",
-    "StdStreamError": "errors",
-    "TaskFailed": "errors",
-    "TrainingFailed": "errors",
-    "TransferError": "errors",
-    "TransportError": "errors",
-    "TransportTimeoutError": "errors",
-    "Factory": "factory",
-    "get": "factory",
-    "login": "factory",
-    "login_headless": "factory",
-    "login_with_headless": "factory",
-    "login_with_token": "factory",
-    "logout": "factory",
-    "JobDescription": "jobs",
-    "JobDescriptionInternal": "jobs",
-    "JobPriority": "jobs",
-    "JobRestartPolicy": "jobs",
-    "JobRun": "jobs",
-    "JobStatus": "jobs",
-    "JobStatusHistory": "jobs",
-    "JobStatusItem": "jobs",
-    "JobTelemetry": "jobs",
-    "Jobs": "jobs",
-    "Action": "models",
-    "Container": "models",
-    "DiskVolume": "models",
-    "HTTPPort": "models",
-    "LocalImage": "models",
-    "Permission": "models",
-    "Quota": "models",
-    "RemoteImage": "models",
-    "Resources": "models",
-    "SecretFile": "models",
-    "Share": "models",
-    "Tag": "models",
-    "TagOption": "models",
-    "Volume": "models",
-    "EnvParseResult": "parsing",
-    "Parser": "parsing",
-    "VolumeParseResult": "parsing",
-    "ConfigBuilder": "plugins",
-    "PluginManager": "plugins",
-    "VersionChecker": "plugins",
-    "RetryPolicy": "retry",
-    "Run": "run",
-    "RunStatus": "run",
-    "DiskUsageInfo": "storage",
-    "FileStatus": "storage",
-    "FileStatusType": "storage",
-    "Storage": "storage",
-    "gen_trace_id": "tracing",
-    "AbstractDeleteProgress": "transfer",
-    "AbstractFileProgress": "transfer",
-    "AbstractRecursiveFileProgress": "transfer",
-    "AsyncFilterFunc": "transfer",
-    "FileFilter": "transfer",
-    "StorageProgressComplete": "transfer",
-    "StorageProgressDelete": "transfer",
-    "StorageProgressEnterDir": "transfer",
-    "StorageProgressFail": "transfer",
-    "StorageProgressLeaveDir": "transfer",
-    "StorageProgressStart": "transfer",
-    "StorageProgressStep": "transfer",
-    "TransferOptions": "transfer",
-    "TransferResult": "transfer",
-    "DEFAULT_TIMEOUT": "transport",
-    "SCHEMES": "uris",
+# Where each name is from; names of one module on the lines below it.
+_HOMES = {
+    "aistore": "AIStore",
+    "buckets": (
+        "BlobCommonPrefix BlobObject Bucket BucketCredentials BucketEntry BucketUsage Buckets "
+        "PersistentBucketCredentials"
+    ),
+    "client": "Client",
+    "config.api": "Config",
+    "config.models": "Cluster Preset",
+    "config.paths": "CONFIG_ENV_NAME DEFAULT_API_URL DEFAULT_CONFIG_PATH PASS_CONFIG_ENV_NAME",
+    "config.user_files": "ConfigScope find_project_root",
+    "disks": "Disk Disks",
+    "errors": (
+        "AuthError AuthenticationError AuthorizationError ChecksumMismatchError ClientError "
+        "ConfigError ConflictError ExperimentFailed IllegalArgumentError JobFailed "
+        "NDJSONError NeuroError NotSupportedError PreconditionFailedError ProtocolError "
+        "QuotaExceededError RateLimitError ResourceNotFound ResponseError ServerError "
+        "ServerNotAvailable SourceChangedError StdStreamError TaskFailed TrainingFailed "
+        "TransferError TransportError TransportTimeoutError"
+    ),
+    "factory": "Factory get login login_headless login_with_headless login_with_token logout",
+    "image_progress": (
+        "AbstractDockerImageProgress ImageCommitFinished ImageCommitStarted ImageProgressPull "
+        "ImageProgressPush ImageProgressSave ImageProgressStep"
+    ),
+    "images": "Images",
+    "jobs": (
+        "JobDescription JobDescriptionInternal JobPriority JobRestartPolicy JobRun JobStatus "
+        "JobStatusHistory JobStatusItem JobTelemetry Jobs Message StdStream"
+    ),
+    "models": (
+        "Action Container DiskVolume HTTPPort LocalImage Permission Quota RemoteImage "
+        "Resources SecretFile Share Tag TagOption Volume"
+    ),
+    "parsing": "EnvParseResult Parser VolumeParseResult",
+    "plugins": "ConfigBuilder PluginManager VersionChecker",
+    "retry": "RetryPolicy",
+    "run": "Run RunStatus",
+    "secrets": "Secret Secrets",
+    "service_accounts": "ServiceAccount ServiceAccounts",
+    "storage": "DiskUsageInfo FileStatus FileStatusType Storage",
+    "tracing": "gen_trace_id",
+    "trainings": "Training TrainingPhase TrainingRequest TrainingRun TrainingSpec Trainings",
+    "transfer": (
+        "AbstractDeleteProgress AbstractFileProgress AbstractRecursiveFileProgress "
+        "AsyncFilterFunc FileFilter StorageProgressComplete StorageProgressDelete "
+        "StorageProgressEnterDir StorageProgressFail StorageProgressLeaveDir "
+        "StorageProgressStart StorageProgressStep TransferOptions TransferResult"
+    ),
+    "transport": "DEFAULT_TIMEOUT",
+    "uris": "SCHEMES",
+    "users": "Users",
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "CONFIG_ENV_NAME",
@@ -238,7 +211,9 @@ __all__ = [
     "DEFAULT_TIMEOUT",
     "PASS_CONFIG_ENV_NAME",
     "SCHEMES",
+    "AIStore",
     "AbstractDeleteProgress",
+    "AbstractDockerImageProgress",
     "AbstractFileProgress",
     "AbstractRecursiveFileProgress",
     "Action",
@@ -263,8 +238,10 @@ __all__ = [
     "ConfigScope",
     "ConflictError",
     "Container",
+    "Disk",
     "DiskUsageInfo",
     "DiskVolume",
+    "Disks",
     "EnvParseResult",
     "ExperimentFailed",
     "Factory",
@@ -273,6 +250,13 @@ __all__ = [
     "FileStatusType",
     "HTTPPort",
     "IllegalArgumentError",
+    "ImageCommitFinished",
+    "ImageCommitStarted",
+    "ImageProgressPull",
+    "ImageProgressPush",
+    "ImageProgressSave",
+    "ImageProgressStep",
+    "Images",
     "JobDescription",
     "JobDescriptionInternal",
     "JobFailed",
@@ -285,6 +269,7 @@ __all__ = [
     "JobTelemetry",
     "Jobs",
     "LocalImage",
+    "Message",
     "NDJSONError",
     "NeuroError",
     "NotSupportedError",
@@ -305,11 +290,16 @@ __all__ = [
     "RetryPolicy",
     "Run",
     "RunStatus",
+    "Secret",
     "SecretFile",
+    "Secrets",
     "ServerError",
     "ServerNotAvailable",
+    "ServiceAccount",
+    "ServiceAccounts",
     "Share",
     "SourceChangedError",
+    "StdStream",
     "StdStreamError",
     "Storage",
     "StorageProgressComplete",
@@ -322,12 +312,19 @@ __all__ = [
     "Tag",
     "TagOption",
     "TaskFailed",
+    "Training",
     "TrainingFailed",
+    "TrainingPhase",
+    "TrainingRequest",
+    "TrainingRun",
+    "TrainingSpec",
+    "Trainings",
     "TransferError",
     "TransferOptions",
     "TransferResult",
     "TransportError",
     "TransportTimeoutError",
+    "Users",
     "VersionChecker",
     "Volume",
     "VolumeParseResult",

@@ -6,26 +6,36 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from yarl import URL
 
 from .buckets import Buckets
 from .concurrency import finish
 from .config import Config, Preset
-from .config.services import Services
+from .config.services import AIStoreSettings, Services, TrainingsSettings
 from .copying import copy, open_local
+from .disks import Disks
+from .images import Images
 from .jobs import Jobs
 from .parsing import Parser
+from .secrets import Secrets
+from .service_accounts import ServiceAccounts
 from .storage import Storage
 from .transfer import (
     AbstractRecursiveFileProgress,
     AsyncFilterFunc,
+    Side,
     TransferOptions,
     TransferResult,
 )
 from .transport import Transport
 from .uris import file_uri
+from .users import Users
+
+if TYPE_CHECKING:
+    from .aistore import AIStore
+    from .trainings import Trainings
 
 _CLOSE_TIME = 10.0
 
@@ -108,10 +118,64 @@ class Client:
         self._stack.push_async_callback(found.close)
         return found
 
+    @cached_property
+    def images(self) -> Images:
+        """Look at the images in the platform's registry, push and pull them."""
+        found = Images(self._transport, self.config, self.parse)
+        self._stack.push_async_callback(found.close)
+        return found
+
     @property
     def blob_storage(self) -> Buckets:
         """Work with buckets, under the name of the published texts."""
         return self.buckets
+
+    @cached_property
+    def disks(self) -> Disks:
+        """Make, look up and remove persistent disks."""
+        return Disks(self._transport, self.config)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Keep values that jobs get and nobody reads."""
+        return Secrets(self._transport, self.config)
+
+    @cached_property
+    def users(self) -> Users:
+        """Share what is yours, and see limits and what was shared."""
+        return Users(self._transport, self.config)
+
+    @cached_property
+    def service_accounts(self) -> ServiceAccounts:
+        """Make, look up and remove logins for programs."""
+        return ServiceAccounts(self._transport, self.config)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        """Submit, watch and stop trainings of a Run:ai control plane.
+
+        Raises:
+            ConfigError: the settings lack something; says where to put it.
+        """
+        # Its records take as long to load as all the others together, and few programs need them.
+        from .trainings import Trainings
+
+        found = Trainings.from_settings(self._services.settings(TrainingsSettings))
+        self._stack.push_async_callback(found.close)
+        return found
+
+    @cached_property
+    def aistore(self) -> AIStore:
+        """Work with the buckets and objects of an AIStore cluster.
+
+        Raises:
+            ConfigError: the settings lack something; says where to put it.
+        """
+        from .aistore import AIStore
+
+        found = AIStore.from_settings(self._services.settings(AIStoreSettings))
+        self._stack.push_async_callback(found.close)
+        return found
 
     async def copy(
         self,
@@ -123,8 +187,8 @@ class Client:
         filter: AsyncFilterFunc | None = None,
         progress: AbstractRecursiveFileProgress | None = None,
     ) -> TransferResult:
-        """Copy a file, or with ``recursive`` a folder, between any two of ``file:``, ``storage:``
-        and ``blob:``.
+        """Copy a file, or with ``recursive`` a folder, between any two of ``file:``, ``storage:``,
+        ``blob:`` and ``ais:``.
 
         ``dst`` is the name of the copy itself, not of a folder to put it into. The bytes are
         streamed through this machine.
@@ -142,12 +206,16 @@ class Client:
                 "file": open_local,
                 "storage": self.storage.side,
                 "blob": self.buckets.side,
+                "ais": self._aistore_side,
             },
             recursive=recursive,
             options=options,
             filter=filter,
             progress=progress,
         )
+
+    async def _aistore_side(self, uri: URL) -> Side:
+        return await self.aistore.side(uri)
 
 
 def _uri(place: URL | Path) -> URL:

@@ -19,10 +19,10 @@ from .settings import Settings, common_options
 _TOP = "{:<19} {:>6} {:>8} {:>5} {:>8}"
 
 
-@click.group(short_help="Inspect, follow and end jobs.")
+@click.group(short_help="Inspect, follow and end jobs, reach into them.")
 @common_options
 def job() -> None:
-    """Inspect, follow and end jobs; JOB is an id, a name or a job: URI."""
+    """Inspect, follow and end jobs, reach into them; JOB is an id, a name or a job: URI."""
 
 
 @job.command("ls")

@@ -44,7 +44,7 @@ def local() -> None:
 )
 @click.option(
     "--runner",
-    type=click.Choice(["process"]),
+    type=click.Choice(["process", "docker"]),
     default="process",
     show_default=True,
     help="What runs the jobs.",

@@ -25,10 +25,22 @@ COMMANDS = {
     "logout": ("login:logout", "Remove the login from this machine."),
     "config": ("config:config", "Show and change what the client is configured to."),
     "run": ("run:run", "Start a job and follow its log."),
-    "job": ("jobs:job", "Inspect, follow and end jobs."),
+    "job": ("job_streams:job", "Inspect, follow and end jobs, reach into them."),
     "storage": ("storage:storage", "Work with files on the platform's storage."),
     "blob": ("blobs:blob", "Work with what is in buckets."),
     "bucket": ("buckets:bucket", "Make, share and remove buckets."),
+    "training": (
+        "trainings:training",
+        "Submit, follow and stop trainings of a Run:ai control plane.",
+    ),
+    "image": ("images:image", "Look at images, push and pull them."),
+    "disk": ("disks:disk", "Make, list and remove persistent disks."),
+    "secret": ("secrets:secret", "Keep values that jobs get and nobody reads."),
+    "acl": ("acl:acl", "Share what is yours, and see what is shared."),
+    "service-account": (
+        "service_accounts:service_account",
+        "Make and remove logins for programs.",
+    ),
 }
 """For every command where it is and what it does in one line."""
 

@@ -44,6 +44,7 @@ class TrainingsSettings(ServiceSettings):
     client_id: str | None = _key("RUNAI_CLIENT_ID", required=True)
     client_secret: str | None = _key("RUNAI_CLIENT_SECRET", secret=True, required=True)
     cluster_url: str | None = _key("RUNAI_CLUSTER_URL")
+    api_version: str | None = _key("RUNAI_API_VERSION")
 
 
 @attrs.frozen

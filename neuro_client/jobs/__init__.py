@@ -1,5 +1,6 @@
 """Jobs of the platform: start, follow, steer and end them (jobs.md)."""
 
+from ..streaming.channels import Message
 from .api import Jobs
 from .models import (
     JobDescription,
@@ -12,6 +13,7 @@ from .models import (
     JobTelemetry,
 )
 from .run import JobRun
+from .streams import StdStream
 
 __all__ = [
     "JobDescription",
@@ -24,4 +26,6 @@ __all__ = [
     "JobStatusItem",
     "JobTelemetry",
     "Jobs",
+    "Message",
+    "StdStream",
 ]

@@ -22,6 +22,7 @@ from ..models import (
     Volume,
 )
 from ..transport import Transport
+from .interactive import InteractiveJobs
 from .logs import last, log_tail, render, stream_log
 from .models import JobDescription, JobPriority, JobRestartPolicy, JobStatus, JobTelemetry
 from .payloads import (
@@ -42,8 +43,8 @@ from .waiting import failure, wait_until_finished
 from .wire import decode_capacity
 
 
-class Jobs:
-    """Start jobs, list them, read their state, logs and telemetry, and end them.
+class Jobs(InteractiveJobs):
+    """Start jobs, list them, read their state, logs and telemetry, reach into them, and end them.
 
     ``id`` may also be the name of one of the caller's jobs where only the platform's API is asked
     (``status``, ``kill``, ``bump_life_span``); the other calls need the id. ``cluster_name`` None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .platform import AlreadyRunningError
+from .platform import RUNNERS, AlreadyRunningError
 from .serve import ServeOptions, StartError, down, status, up, up_detached
 
 
@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     starting = commands.add_parser("up", help="start a platform")
     starting.add_argument("--port", type=int, help="port of the main listener, 0 for a free one")
-    starting.add_argument("--runner", choices=("process",), default="process")
+    starting.add_argument("--runner", choices=RUNNERS, default="process", help="what runs the jobs")
     starting.add_argument("--cluster", action="append", metavar="NAME")
     starting.add_argument("--org", action="append", metavar="NAME", default=[])
     starting.add_argument("--ready-file", type=Path, metavar="FILE")

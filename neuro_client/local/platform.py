@@ -24,10 +24,11 @@ from .access import Access, is_name
 from .app import build_app
 from .faults import Fault, Faults, Interception, Match
 from .files import default_data, read_json, write_private
+from .listeners import Listener, bound_socket, close_all
 from .quotas import SCHEMA as QUOTA_SCHEMA
 from .quotas import Quotas
 from .requests import read_any_head
-from .services import SERVICES
+from .services import create_services
 from .services.base import Quota, Service
 from .settings import ClusterSettings, PresetSettings, Settings
 from .state import State
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PORT = 8787
 MAIN = "main"
-RUNNERS = ("process",)
+RUNNERS = ("process", "docker")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _SHUTDOWN_TIME = 2.0
 _READ_BUFFER = 2**18
@@ -59,6 +60,7 @@ class LocalPlatform:
 
     Raises:
         AlreadyRunningError: another process serves the same data.
+        ConnectionError: the engine of the ``docker`` runner does not answer.
         ValueError: an address other than loopback without leave and TLS files; a bad name.
     """
 
@@ -92,17 +94,30 @@ class LocalPlatform:
         self.jobs: Any = None
         self.s3: Any = None
         self.buckets: Any = None
+        self.disks: Any = None
+        self.secrets: Any = None
+        self.aistore: Any = None
+        self.trainings: Any = None
         self._port = port
         self._host = host
         self._tls = tls
         self._stack = AsyncExitStack()
         self._urls: dict[str, URL] = {}
+        self._listeners: dict[str, Listener] = {}
         self._ready: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
+        failure: Exception | None = None
         async with AsyncExitStack() as stack:
-            await self._start(stack)
-            self._stack = stack.pop_all()
+            try:
+                await self._start(stack)
+            except Exception as error:
+                # What has started stops in order; its task groups would wrap the error.
+                failure = error
+            else:
+                self._stack = stack.pop_all()
+        if failure is not None:
+            raise failure
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,6 +141,18 @@ class LocalPlatform:
     def listener(self, service: str) -> URL:
         """Return the root of a service's own listener."""
         return self._urls[service]
+
+    def registry(self, cluster: str) -> URL:
+        """Return the root of a cluster's image registry."""
+        return self._urls[f"registry/{cluster}"]
+
+    async def close_listener(self, service: str) -> None:
+        """Break the connections of a service with a listener of its own, and refuse new ones."""
+        await self._listeners[service].shut()
+
+    async def open_listener(self, service: str) -> None:
+        """Let a service answer again."""
+        await self._listeners[service].open()
 
     @property
     def token(self) -> str:
@@ -214,7 +241,7 @@ class LocalPlatform:
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.callback(os.close, await taken(self._lock, os.close))
         key = await asyncio.to_thread(signing_key, self.data / "signing.key")
-        services = [create(self) for create in SERVICES]
+        services = create_services(self)
         schemas = [ACCESS_SCHEMA, TOKEN_SCHEMA, QUOTA_SCHEMA]
         schemas += [service.schema for service in services if service.schema]
         self.state = await stack.enter_async_context(State.open(self.data / "state.db", schemas))
@@ -224,7 +251,7 @@ class LocalPlatform:
         await asyncio.to_thread(self._make_homes, self.username)
         await self.access.add_user(self.username)
         token = await self._first_token()
-        sockets = await taken(lambda: self._bind(services), _close_all)
+        sockets = await taken(lambda: self._bind(services), close_all)
         for name, bound in sockets.items():
             stack.callback(bound.close)
             scheme = "https" if self._tls else "http"
@@ -261,15 +288,20 @@ class LocalPlatform:
             # An object store keeps what it is given, packed or not.
             auto_decompress=not any(service.own_listener for service in services),
         )
-        stack.push_async_callback(runner.cleanup)
-        await runner.setup()
-        assert runner.server is not None
-        read_any_head(runner.server)
         context = None
         if self._tls is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             await asyncio.to_thread(context.load_cert_chain, *self._tls)
-        await web.SockSite(runner, bound, ssl_context=context).start()
+        listener = Listener(runner, bound, context)
+        # The sites are stopped first, and look at their sockets for that.
+        stack.callback(listener.release)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        assert runner.server is not None
+        read_any_head(runner.server)
+        if services[0].own_listener:
+            self._listeners[services[0].name] = listener
+        await listener.open()
 
     async def _tell(self, services: Sequence[Service], token: str) -> None:
         self._ready = {
@@ -326,9 +358,9 @@ class LocalPlatform:
         try:
             for name, port in wanted.items():
                 fixed = name == MAIN and bool(self._port)
-                found[name] = _bound(self._host, port, fixed=fixed)
+                found[name] = bound_socket(self._host, port, fixed=fixed)
         except BaseException:
-            _close_all(found)
+            close_all(found)
             raise
         if self._port != 0:
             numbers = {name: bound.getsockname()[1] for name, bound in found.items()}
@@ -348,28 +380,3 @@ def _locked(handle: int) -> bool:
             time.sleep(0.02)
         else:
             return True
-
-
-def _close_all(sockets: Mapping[str, socket.socket]) -> None:
-    for bound in sockets.values():
-        bound.close()
-
-
-def _bound(host: str, port: int, *, fixed: bool) -> socket.socket:
-    """Bind a socket; a port that was not asked for by the user may be replaced by a free one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((host, port))
-        except OSError:
-            if fixed or not port:
-                raise
-            bound.bind((host, 0))
-        bound.listen(1024)
-        bound.setblocking(False)
-    except BaseException:
-        bound.close()
-        raise
-    return bound

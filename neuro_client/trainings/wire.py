@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs.errors import AttributeValidationNote, ClassValidationError
@@ -13,7 +13,6 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ..errors import ProtocolError
 from ..wire import converter, structure
-from . import measurements, models
 from .measurements import Metrics, Telemetry
 from .models import (
     BatchFailure,
@@ -33,11 +32,9 @@ T = TypeVar("T", bound=Record)
 
 def _record_hook(cls: type[Any]) -> Callable[[Any, Any], Any]:
     """Make what reads one class: keys in camel case, null as absent, the object kept."""
-    # A public class says that it is from the package's root, where its field's kinds are not.
-    kinds = get_type_hints(cls, {**vars(measurements), **vars(models)})
     names: dict[str, Any] = {
-        name: override(rename=wire_name(name), struct_hook=_field_hook(kinds[name]))
-        for name in (item.name for item in attrs.fields(cls))
+        item.name: override(rename=wire_name(item.name), struct_hook=_field_hook(item.type))
+        for item in attrs.fields(cls)
     }
     names["raw"] = override(omit=True)
     read = make_dict_structure_fn(cls, converter(), **names)
@@ -109,16 +106,6 @@ def _id(value: Any, _: Any) -> Id:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError("not an id")
     return Id(str(value))
-
-
-def _register() -> None:
-    converter().register_structure_hook(Id, _id)
-    converter().register_structure_hook_factory(
-        lambda cls: isinstance(cls, type) and issubclass(cls, Record), _record_hook
-    )
-
-
-_register()
 
 
 def decode(value: Any, cls: type[T]) -> T:
@@ -243,3 +230,20 @@ def decode_clusters(value: Any) -> tuple[TrainingCluster, ...]:
         TrainingCluster(id=item.uuid or item.id or "", name=item.name, raw=item.raw)
         for item in found
     )
+
+
+def _register() -> None:
+    converter().register_structure_hook(Id, _id)
+    converter().register_structure_hook_factory(
+        lambda cls: isinstance(cls, type) and issubclass(cls, Record), _record_hook
+    )
+    # The kinds of fields are looked up now: a public class soon says that it is from the root of
+    # the package, where the names in its annotations mean nothing.
+    pending: list[type[Any]] = [Record]
+    while pending:
+        cls = pending.pop()
+        pending += cls.__subclasses__()
+        attrs.resolve_types(cls)
+
+
+_register()

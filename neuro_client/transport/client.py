@@ -142,6 +142,11 @@ class Transport:
         """Return the open session, for a Transport of another service over the same connections."""
         return self._open_session()
 
+    @property
+    def credentials(self) -> Credentials | None:
+        """Return what the requests are signed in with, for services that want it in other words."""
+        return self._credentials
+
     @asynccontextmanager
     async def request(
         self, method: str, url: URL | str, **options: Unpack[Options]

@@ -153,6 +153,12 @@ def map_client_error(error: Exception, method: str, url: URL) -> Exception:
     return TransportError(f"The connection broke during {where}: {detail}")
 
 
+def never_connected(error: BaseException) -> bool:
+    """Tell whether nothing was sent at all, since no connection came about."""
+    kinds = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    return isinstance(error, TransportError) and isinstance(error.__cause__, kinds)
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the ``Retry-After`` of an answer in seconds from now, None if absent or unreadable."""
     value = headers.get("Retry-After", "").strip()

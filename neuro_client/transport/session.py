@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import ssl
 import sys
 from collections.abc import Sequence
 
@@ -37,15 +38,20 @@ def open_session(
     timeout: ClientTimeout = DEFAULT_TIMEOUT,
     trace_configs: Sequence[TraceConfig] | None = None,
     cookie_jar: aiohttp.abc.AbstractCookieJar | None = None,
+    tls: ssl.SSLContext | None = None,
+    per_host: int = 0,
 ) -> ClientSession:
     """Open a session; needs a running loop, and the caller closes it.
 
     The number of connections is bounded well above the number of workers of any transfer, so the
     pool never becomes a second queue inside a time-out. Proxies of the environment are not used
-    (config-and-auth.md §1).
+    (config-and-auth.md §1). ``tls`` replaces the system's certificates and adds our own,
+    ``per_host`` bounds the connections to each host, 0 for no bound.
     """
     return ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=0),
+        connector=aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS, limit_per_host=per_host, ssl=True if tls is None else tls
+        ),
         timeout=timeout,
         trace_configs=list(trace_configs or ()),
         cookie_jar=cookie_jar,

@@ -14,14 +14,14 @@ from neuro_client.testing.proxy import FaultProxy
 from .bench import open_bench
 from .luck import FULL, luck
 
+pytestmark = pytest.mark.thorough
+
 CUTS = 200 if FULL else 25
 STOP = URL("storage:scripts/stop")
 
 # Bursts of lines, some with one time stamp, some empty, some long; no line end behind the last.
 SCRIPT = """
 import os, sys, time
-
-pytestmark = pytest.mark.thorough
 number = 0
 while number % 10 or not os.path.exists("/scripts/stop"):
     print("" if number % 17 == 3 else f"{number} " + "x" * (number * 7 % 120))

@@ -19,6 +19,12 @@ from neuro_client.client import Client
 HERE = Path(__file__).parent
 TOKEN = "golden-token"
 
+
+def basic(username: str, token: str) -> str:
+    """Return the header of a service that wants the token as a password."""
+    return f"Basic {base64.b64encode(f'{username}:{token}'.encode()).decode()}"
+
+
 Call = Callable[[Client, Mapping[str, str]], Awaitable[None]]
 """Make one call with an open client and check its result; gets the placeholders' values."""
 
@@ -183,7 +189,8 @@ def check_request(sample: Sample, recorded: Recorded, values: Mapping[str, str])
     if golden.get("anonymous"):
         assert "Authorization" not in recorded.headers
     else:
-        assert recorded.headers.get("Authorization") == f"Bearer {TOKEN}"
+        expected = golden.get("authorization", f"Bearer {TOKEN}")
+        assert recorded.headers.get("Authorization") == expected
     for key, value in golden.get("headers", {}).items():
         assert recorded.headers.get(key) == value, key
     body, kind = encode_body(golden)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 from yarl import URL
 
@@ -15,7 +16,7 @@ from neuro_client.config.services import Services
 from neuro_client.retry import NEVER
 from neuro_client.transport import FixedCredentials, Transport
 
-from .golden import TOKEN, Sample, calls, check_request, recording, samples
+from .golden import TOKEN, Sample, basic, calls, check_request, recording, samples
 
 pytestmark = pytest.mark.contract
 
@@ -55,9 +56,15 @@ def values_of(root: URL) -> dict[str, str]:
         "api": str(root / "api/v1"),
         "monitoring": str(alpha.monitoring_url),
         "storage": str(alpha.storage_url),
+        "images": str(root).rstrip("/"),
+        "digest": "sha256:" + "ab" * 32,
+        "basic": basic("ada", TOKEN),
         "registry": "registry.alpha.example",
         "job": JOB,
+        "port": "8080",
         "buckets": str(alpha.buckets_url),
+        "disks": str(alpha.disks_url),
+        "secrets": str(alpha.secrets_url),
         "bucket": BUCKET,
     }
 
@@ -77,7 +84,12 @@ async def client_at(root: URL) -> AsyncIterator[Client]:
         version="",
         cluster_name="alpha",
         org_name="acme",
-        clusters={name: make_cluster(name, root) for name in ("alpha", "beta")},
+        clusters={
+            "alpha": make_cluster("alpha", root),
+            "beta": make_cluster("beta", root),
+            # Its registry is at the recording server too.
+            "recorded": attrs.evolve(make_cluster("recorded", root), registry_url=root),
+        },
     )
     config = Config(
         Path("unused"),

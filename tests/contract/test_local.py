@@ -20,7 +20,7 @@ from neuro_client.factory import get
 from neuro_client.local import LocalPlatform
 from neuro_client.testing.login import login
 
-from .golden import Sample, encode_body, prepares, samples, shape_errors
+from .golden import Sample, basic, encode_body, prepares, samples, shape_errors
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
@@ -36,6 +36,9 @@ def values_of(client: Client) -> dict[str, str]:
         "monitoring": str(config.monitoring_url),
         "storage": str(config.storage_url),
         "buckets": str(config.bucket_api_url),
+        "disks": str(config.disk_api_url),
+        "secrets": str(config.secrets_url),
+        "images": str(registry).rstrip("/"),
         "registry": f"{registry.host}:{registry.port}" if registry.port else str(registry.host),
     }
 
@@ -62,7 +65,7 @@ async def replay(
     body, kind = encode_body(golden)
     headers = dict(golden.get("headers", {}))
     if not golden.get("anonymous"):
-        headers["Authorization"] = f"Bearer {token}"
+        headers["Authorization"] = golden.get("authorization", f"Bearer {token}")
     if kind is not None:
         headers["Content-Type"] = kind
     if "messages" in response:
@@ -150,6 +153,7 @@ async def test_the_local_platform_speaks_as_the_facts_say(service: str, tmp_path
                 prepare = prepares(service).get(sample.call, nothing)
                 async with prepare(client) as values:
                     values = values_of(client) | dict(values)
+                    values["basic"] = basic("ada", platform.token)
                     if found := await replay(sample, session, platform.token, values):
                         errors[sample.name] = found
     assert not errors, json.dumps(errors, indent=2)

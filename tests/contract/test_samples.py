@@ -11,7 +11,8 @@ from .golden import HERE, Sample, calls, samples, shape_errors
 SOURCE = re.compile(r"[a-z-]+\.md §\d+(\.\d+)*(; [a-z-]+\.md §\d+(\.\d+)*)*")
 KEYS = {"source", "request", "response", "optional", "exact", "local"}
 REQUEST_KEYS = {
-    "method", "path", "query", "headers", "json", "text", "base64", "websocket", "anonymous"
+    "method", "path", "query", "headers", "json", "text", "base64", "websocket", "anonymous",
+    "authorization"
 }  # fmt: skip
 RESPONSE_KEYS = {"status", "headers", "json", "ndjson", "text", "base64", "messages", "close"}
 

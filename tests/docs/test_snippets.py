@@ -22,6 +22,8 @@ from neuro_client.testing.login import login
 
 from .snippets import PAGES, ROOT, Snippet, matches, snippets_of
 
+pytestmark = pytest.mark.thorough
+
 WITH_PYTHON = [page for page in PAGES if any(s.kind == "python" for s in snippets_of(page))]
 WITH_CONSOLE = [page for page in PAGES if any(s.kind == "console" for s in snippets_of(page))]
 WITH_TESTS = [page for page in PAGES if any(s.kind == "test" for s in snippets_of(page))]

@@ -9,10 +9,12 @@ from typing import Any
 from neuro_client.local import LocalPlatform
 
 from .blob_commands import BlobCommands
+from .interactive_commands import InteractiveCommands
+from .resource_commands import ResourceCommands
 from .running import run_steps
 
 
-class Commands(BlobCommands):
+class Commands(BlobCommands, ResourceCommands, InteractiveCommands):
     """Hold the login that all commands use; each ``step_…`` is one scenario."""
 
     async def step_1_login(self) -> None:

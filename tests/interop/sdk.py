@@ -19,9 +19,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import neuro_sdk
 import sdk_buckets
+import sdk_interactive
+import sdk_resources
 from browser import press_allow
 from neuro_sdk import JobStatus
 from sdk_buckets import BucketSteps
+from sdk_interactive import InteractiveSteps
+from sdk_resources import ResourceSteps
 from sdk_shared import expected, tree
 from tracing import Recorder
 from yarl import URL
@@ -35,6 +39,11 @@ CLASSES = (
     neuro_sdk.Storage,
     neuro_sdk.Buckets,
     neuro_sdk.Users,
+    neuro_sdk.Disks,
+    neuro_sdk.Secrets,
+    neuro_sdk.ServiceAccounts,
+    neuro_sdk.Images,
+    neuro_sdk.StdStream,
 )
 FUNCTIONS = ("find_project_root", "gen_trace_id", "get", "login", "login_with_token", "logout")
 
@@ -50,7 +59,7 @@ async def in_another_browser(url: URL) -> str:
     return code[1]
 
 
-class Scenario(BucketSteps):
+class Scenario(BucketSteps, ResourceSteps, InteractiveSteps):
     """Hold what all steps share; every coroutine named ``step_…`` is one."""
 
     # -- login --------------------------------------------------------------------------------
@@ -315,7 +324,9 @@ def getattr_here(config: Any, name: str) -> Any:
 
 
 async def main() -> None:
-    recorder = Recorder({__file__, sdk_buckets.__file__})
+    recorder = Recorder(
+        {__file__, sdk_buckets.__file__, sdk_resources.__file__, sdk_interactive.__file__}
+    )
     for cls in CLASSES:
         recorder.watch_class(cls)
     for function in FUNCTIONS:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or __package__:
+    from .loops import mount_image
+else:  # used by a script: its folder is on the path
+    from loops import mount_image
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 1, 32, 4096, 8192, 16384, 1 << 18
@@ -47,14 +53,18 @@ def build_root(root: str, steps: list[list[str]]) -> None:
             os.makedirs(inside, exist_ok=True)
         elif kind == "file":
             if not os.path.exists(inside):
+                os.makedirs(os.path.dirname(inside), exist_ok=True)
                 os.close(os.open(inside, os.O_CREAT | os.O_WRONLY, 0o644))
         elif kind == "symlink":
             os.symlink(source, inside)
         elif kind == "tmpfs":
             mount("tmpfs", inside, "tmpfs", 0, source)
         else:
-            mount(source, inside, "none", MS_BIND | MS_REC)
-            if kind == "bind_ro":
+            if kind in ("image", "image_ro"):
+                mount_image(source, inside, mount)
+            else:
+                mount(source, inside, "none", MS_BIND | MS_REC)
+            if kind in ("bind_ro", "image_ro"):
                 read_only.append(inside)
     for inside in read_only:
         # In a user namespace a remount may not drop the flags the host set.

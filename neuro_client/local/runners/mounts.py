@@ -17,7 +17,7 @@ import attrs
 from .base import Mount
 
 Step = tuple[str, str, str]
-"""(kind, target, source); kinds: dir file symlink tmpfs bind bind_ro."""
+"""(kind, target, source); kinds: dir file symlink tmpfs bind bind_ro image image_ro."""
 
 _PRIVATE = ("/tmp",)
 
@@ -58,8 +58,10 @@ def plan(root: Root) -> list[Step]:
         steps.append(("tmpfs", "/dev/shm", f"mode=1777,size={root.shm}"))
     for mount in mounts:
         target = _clean(mount.target)
-        steps.append(("dir" if mount.source.is_dir() else "file", target, ""))
-        steps.append(("bind_ro" if mount.read_only else "bind", target, str(mount.source)))
+        is_folder = mount.image or mount.source.is_dir()
+        steps.append(("dir" if is_folder else "file", target, ""))
+        kind = "image" if mount.image else "bind"
+        steps.append((f"{kind}_ro" if mount.read_only else kind, target, str(mount.source)))
     steps += [("dir", _clean(folder), "") for folder in root.folders]
     return steps
 

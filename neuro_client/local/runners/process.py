@@ -17,21 +17,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import psutil
+from yarl import URL
 
-from . import limits, mounts
-from .base import Exit, RunnerError, RunSpec, Usage
+from . import limits, mounts, sessions
+from .base import Exit, RunnerError, RunSpec, Session, Streams, Usage
+from .processes import alive, ended, kill_rest
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Where this package lies, which an editable installation leaves outside of its environment.
-_PACKAGE = Path(__file__).resolve().parents[2]
 _POLL = 0.1
 _SUPERVISOR_START = 10  # times _POLL
+_LOST = 137  # what the end of a run is called when its supervisor was killed
 _T = TypeVar("_T")
 Namespace = Literal["bubblewrap", "unshare", ""]
 
@@ -79,6 +81,8 @@ class ProcessRunner:
         if spec.mounts and not self._namespace:
             raise RunnerError(f"volumes cannot be mounted by the process runner: {self._why}")
         for mount in spec.mounts:
+            if mount.image and os.geteuid() != 0:
+                raise RunnerError(f"only root can mount the image {mount.source}")
             if not mount.source.exists():
                 raise RunnerError(f"{mount.source}, to be mounted at {mount.target}, is missing")
 
@@ -106,7 +110,7 @@ class ProcessRunner:
         found = await asyncio.to_thread(_read_json, folder / "pids.json")
         if found is not None:
             pid, started = found["supervisor"]
-            await _ended(pid, started)
+            await ended(pid, started)
         child = self._children.pop((job_id, run), None)
         if child is not None:
             await _whole(child.wait)
@@ -115,7 +119,7 @@ class ProcessRunner:
             names = ("code", "oom", "failure", "finished_at")
             return Exit(**{name: result[name] for name in names})
         groups = limits.groups_of(self._hierarchies, _group(job_id, run))
-        await asyncio.to_thread(_kill_rest, found, groups)
+        await asyncio.to_thread(kill_rest, found, groups)
         return Exit(None, failure="the process that supervised the job is gone")
 
     async def find(self, job_id: str, run: int) -> float | None:
@@ -143,7 +147,7 @@ class ProcessRunner:
 
         def measure() -> Usage | None:
             found = _read_json(self._run(job_id, run) / "pids.json")
-            if found is None or not _alive(*found["supervisor"]):
+            if found is None or not alive(*found["supervisor"]):
                 return None
             cpu, memory = 0.0, 0
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -158,6 +162,58 @@ class ProcessRunner:
 
         return await asyncio.to_thread(measure)
 
+    @asynccontextmanager
+    async def executed(
+        self, job_id: str, run: int, argv: Sequence[str], streams: Streams
+    ) -> AsyncIterator[Session]:
+        """Run a command in the namespaces and control groups of a run."""
+        pid = await asyncio.to_thread(self._inner, job_id, run)
+        groups = limits.groups_of(self._hierarchies, _group(job_id, run))
+        async with sessions.executed(pid, groups, argv, streams) as session:
+            yield session
+
+    @asynccontextmanager
+    async def attached(self, job_id: str, run: int, streams: Streams) -> AsyncIterator[Session]:
+        """Follow the log of a run, and type into its terminal."""
+        folder = self._run(job_id, run)
+        await asyncio.to_thread(self._inner, job_id, run)
+
+        def ended() -> int | None:
+            found = _read_json(folder / "exit.json")
+            if found is not None:
+                return int(found["code"] or 0)
+            pids = _read_json(folder / "pids.json")
+            return _LOST if pids is None or not alive(*pids["supervisor"]) else None
+
+        pipe = folder / "input" if streams.tty and streams.stdin else None
+        async with sessions.attached(folder / "log", pipe, ended) as session:
+            yield session
+
+    async def host(self, job_id: str, run: int) -> str:
+        """Answer that jobs are on this host."""
+        return "127.0.0.1"
+
+    def inside(self, url: URL) -> URL:
+        """Answer that jobs are on this host."""
+        return url
+
+    async def saved(
+        self, job_id: str, run: int, image: str, token: str
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Refuse: there is no container."""
+        for _ in ():
+            yield {}
+        raise RunnerError(
+            "a job of the process runner has no container; start the platform with --runner docker"
+        )
+
+    def _inner(self, job_id: str, run: int) -> int:
+        """Give a process that is where the run is; `RunnerError` if the run is over."""
+        found = _read_json(self._run(job_id, run) / "pids.json")
+        if found is None or not alive(*found["command"]):
+            raise RunnerError(f"job {job_id} is not running")
+        return sessions.inner_process(found["supervisor"][0], found["command"][0])
+
     async def forget(self, job_id: str) -> None:
         """Remove the scratch folders and secret files of all runs."""
 
@@ -166,6 +222,8 @@ class ProcessRunner:
             for folder in self._folder.joinpath(job_id).glob("*"):
                 for name in ("tmp", "root"):
                     shutil.rmtree(folder / name, ignore_errors=True)
+                with contextlib.suppress(OSError):  # one that was never read holds secrets
+                    (folder / "spec.json").unlink()
 
         await asyncio.to_thread(remove)
 
@@ -213,10 +271,16 @@ class ProcessRunner:
                     folders=[working_dir] if spec.working_dir else [],
                     scratch=folder / "tmp",
                     shm=spec.memory if spec.shm else 64 << 20,
-                    keep=[Path(sys.prefix), Path(sys.base_prefix), _PACKAGE],
+                    # An editable installation leaves the package outside of its environment.
+                    keep=[
+                        Path(sys.prefix),
+                        Path(sys.base_prefix),
+                        Path(__file__).resolve().parents[2],
+                    ],
                 )
             )
-        if self._namespace == "bubblewrap" and steps is not None:
+        images = any(mount.image for mount in spec.mounts)  # bubblewrap cannot mount those
+        if self._namespace == "bubblewrap" and steps is not None and not images:
             argv = mounts.bubblewrap(shutil.which("bwrap") or "bwrap", steps, working_dir) + argv
             steps, working_dir = None, "/"
         return {
@@ -227,12 +291,13 @@ class ProcessRunner:
             "steps": steps,
             "cgroups": groups,
             "tty": spec.tty,
+            "input": str(folder / "input"),
             "grace": spec.grace,
         }
 
     def _signal(self, job_id: str, run: int, number: int) -> bool:
         found = _read_json(self._run(job_id, run) / "pids.json")
-        if found is None or not _alive(*found["supervisor"]):
+        if found is None or not alive(*found["supervisor"]):
             return False
         with contextlib.suppress(ProcessLookupError):
             os.kill(found["supervisor"][0], number)
@@ -303,57 +368,3 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return value
-
-
-def _alive(pid: int, started: str) -> bool:
-    """Tell whether the very process recorded still runs; a zombie does not."""
-    if sys.platform != "linux":
-        return psutil.pid_exists(pid)
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rsplit(b")", 1)[1].split()
-    except (OSError, IndexError):
-        return False
-    return fields[0] != b"Z" and fields[19].decode() == started
-
-
-async def _ended(pid: int, started: str) -> None:
-    """Wait for the end of any process, a child or not."""
-    descriptor = -1
-    if hasattr(os, "pidfd_open"):
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        except OSError:  # an old kernel: ask again and again instead
-            descriptor = -1
-    if descriptor < 0:
-        while await asyncio.to_thread(_alive, pid, started):  # noqa: ASYNC110 - no event to wait for
-            await asyncio.sleep(_POLL)
-        return
-    loop = asyncio.get_running_loop()
-    gone = asyncio.Event()
-    loop.add_reader(descriptor, gone.set)
-    try:
-        if await asyncio.to_thread(_alive, pid, started):
-            await gone.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-def _kill_rest(found: dict[str, Any] | None, groups: list[str]) -> None:
-    """Kill what a killed supervisor left: the command, and all in its control groups."""
-    pids = set()
-    if found is not None and _alive(*found["command"]):
-        pids.add(int(found["command"][0]))
-    for group in groups:
-        with contextlib.suppress(OSError):
-            pids |= {int(pid) for pid in Path(group, "cgroup.procs").read_text().split()}
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    for _ in range(20):  # the killed ones need a moment to be gone
-        limits.remove(groups)
-        if not any(os.path.exists(group) for group in groups):
-            break
-        time.sleep(0.02)

@@ -27,6 +27,24 @@ class RecordReader:
 
     def read(self) -> bytes | None:
         """Give the text of the next whole records (maybe none of it wanted), None at the end."""
+        records = self._next()
+        return None if records is None else self._render(records)
+
+    def read_streams(self) -> list[tuple[int, bytes]] | None:
+        """Give the next output with the number of its stream, None at the end."""
+        records = self._next()
+        if records is None:
+            return None
+        return [
+            (
+                2 if record[_STAMP + 1 : _STAMP + 2] == b"e" else 1,
+                record[_HEADER:] + (b"\n" if record[_STAMP + 2 : _STAMP + 3] == b"F" else b""),
+            )
+            for record in records
+            if len(record) >= _HEADER
+        ]
+
+    def _next(self) -> list[bytes] | None:
         try:
             with open(self.path, "rb") as file:
                 if os.fstat(file.fileno()).st_size < self.position:
@@ -39,7 +57,7 @@ class RecordReader:
         if end == 0:
             return None
         self.position += end
-        return self._render(data[: end - 1].split(b"\n"))
+        return data[: end - 1].split(b"\n")
 
     def _render(self, records: list[bytes]) -> bytes:
         since = b"" if self.since is None else stamp(self.since)

@@ -1,10 +1,12 @@
 """Run one command and outlive the platform that started it.
 
-A script, not a module of the package: ``python -S -E supervisor.py <run folder>``, standard library
-and mounting.py only. It reads ``spec.json`` of the run folder, starts the command in its mount
-namespace and control groups, stamps each line of its output into ``log`` and leaves ``exit.json``
-when everything the command started has ended. SIGTERM asks for a stop with a grace, SIGUSR1 kills
-at once.
+A script, not a module of the package: ``python -S -E supervisor.py <run folder>``; it uses the
+standard library, mounting.py, loops.py and terminal.py only. It reads ``spec.json`` of the run
+folder, starts the command in its mount namespace and control groups, stamps each line of its output
+into ``log`` and leaves ``exit.json`` when everything the command started has ended. SIGTERM asks
+for a stop with a grace, SIGUSR1 kills at once.
+
+A command with a terminal is given input through a pipe in the run folder (terminal.py).
 
 A record of ``log`` is ``<RFC 3339 time, microseconds> <o or e><F or P> <bytes>\\n``: the stream,
 and whether the bytes end a line (F) or go on in the next record of the stream (P).
@@ -26,8 +28,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
     from .mounting import build_root, libc
+    from .terminal import EAGER_IDLE, Terminal
 else:  # run as a script: its folder is on the path
     from mounting import build_root, libc
+    from terminal import EAGER_IDLE, Terminal
 
 MAX_LINE = 1 << 20
 IDLE = 0.25  # an unfinished line (a prompt, a progress bar) is shown after this many seconds
@@ -215,18 +219,26 @@ class Watch:
         self.kill_at: float | None = None
         self.status: int | None = None
         self.drain_until: float | None = None
+        self.terminal: Terminal | None = None
+        if spec["tty"]:
+            self.terminal = Terminal(spec["input"], next(iter(readers)), self.selector)
 
     def run(self) -> int:
         """Give the wait status of the command, once nothing of it is left."""
         while self.status is None or self.stampers:
-            for key, _ in self.selector.select(self.pause()):
+            for key, mask in self.selector.select(self.pause()):
                 if key.fd == self.wake:
                     self.on_signal(os.read(self.wake, 64))
+                elif self.terminal is not None and key.fd == self.terminal.pipe:
+                    self.terminal.on_input()
                 elif key.fd in self.stampers:
-                    self.on_output(key.fd)
+                    if mask & selectors.EVENT_WRITE and self.terminal is not None:
+                        self.terminal.type()
+                    if mask & selectors.EVENT_READ:
+                        self.on_output(key.fd)
             now = time.monotonic()
             for stamper in self.stampers.values():
-                if stamper.rest and now - stamper.since >= IDLE:
+                if stamper.rest and now - stamper.since >= self.idle(now):
                     stamper.flush()
             if self.kill_at is not None and now >= self.kill_at:
                 signal_tree(signal.SIGKILL)
@@ -241,7 +253,14 @@ class Watch:
         """Give how long to wait: short while something is pending."""
         if self.status is not None:
             return 0.02
-        return IDLE if self.kill_at or any(s.rest for s in self.stampers.values()) else 60.0
+        if any(stamper.rest for stamper in self.stampers.values()):
+            return self.idle(time.monotonic())
+        return IDLE if self.kill_at else 60.0
+
+    def idle(self, now: float) -> float:
+        """Give how long an unfinished line waits for its end."""
+        typing = self.terminal is not None and now < self.terminal.eager_until
+        return EAGER_IDLE if typing else IDLE
 
     def on_signal(self, numbers: bytes) -> None:
         """Act on what arrived: stop, kill, or a child that ended (reaped below)."""
@@ -265,6 +284,9 @@ class Watch:
     def close(self, descriptor: int) -> None:
         """Write the last unfinished line and let the stream go."""
         self.stampers.pop(descriptor).flush()
+        if self.terminal is not None:
+            self.terminal.close()
+            self.terminal = None
         self.selector.unregister(descriptor)
         os.close(descriptor)
 
@@ -326,8 +348,9 @@ def main(folder: str) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    with open(os.path.join(folder, "spec.json")) as file:
+    with open(os.path.join(folder, "spec.json"), "r+") as file:
         spec = json.load(file)
+        file.truncate(0)  # its environment may hold secrets
     log = os.open(os.path.join(folder, "log"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     started_at = time.time()  # before the command, so that no moment of its run goes uncounted
     child_pid, readers, failure = spawn(spec)
@@ -359,13 +382,13 @@ def main(folder: str) -> None:
     )
 
 
-def probe(folder: str) -> None:
-    """Fail if this process cannot build a root of its own."""
-    build_root(folder, [])
+def probe(folder: str, image: str = "") -> None:
+    """Fail if this process cannot build a root of its own, or mount an image in it."""
+    build_root(folder, [["dir", "/disk", ""], ["image", "/disk", image]] if image else [])
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--probe":
-        probe(sys.argv[2])
+        probe(*sys.argv[2:])
     else:
         main(sys.argv[1])

@@ -311,14 +311,13 @@ class JobControl:
     async def _start(self, job_id: str, run: Run) -> None:
         if run.stopping:
             return
-        secrets = self.runner.log_path(job_id, run.number).parent.parent / "secrets"
         spec = await run_spec(
             self._platform,
             self.resolvers,
             self._jobs[job_id],
             run.number,
             grace=self.timing.grace,
-            secrets=secrets,
+            runner=self.runner,
         )
         started = await self.runner.start(spec)
         run.since = max(started, self._jobs[job_id].current.time)

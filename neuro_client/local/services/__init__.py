@@ -5,17 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import admin, buckets, config, jobs, monitoring, oauth, s3, storage, users
-from .base import Service
+from . import (
+    admin,
+    aistore,
+    buckets,
+    config,
+    disks,
+    jobs,
+    monitoring,
+    oauth,
+    registry,
+    s3,
+    secrets,
+    service_accounts,
+    storage,
+    trainings,
+    users,
+)
+from .base import Platform, Service
 
-SERVICES: Sequence[Callable[[Any], Service]] = (
+SERVICES: Sequence[Callable[[Any], Service | Sequence[Service]]] = (
     config.create,
     oauth.create,
     users.create,
+    service_accounts.create,
     admin.create,
     storage.create,
+    disks.create,
+    secrets.create,
     jobs.create,
     monitoring.create,
     s3.create,
     buckets.create,
+    aistore.create,
+    registry.create,
+    trainings.create,
 )
+
+
+def create_services(platform: Platform) -> list[Service]:
+    """Build every service; some are there once for each cluster, or in several parts."""
+    services: list[Service] = []
+    for create in SERVICES:
+        found = create(platform)
+        services += [found] if isinstance(found, Service) else found
+    return services

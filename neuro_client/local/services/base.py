@@ -60,6 +60,10 @@ class Platform(Protocol):
     jobs: Any
     s3: Any
     buckets: Any
+    disks: Any
+    secrets: Any
+    aistore: Any
+    trainings: Any
 
     @property
     def api_url(self) -> URL:
@@ -73,6 +77,18 @@ class Platform(Protocol):
 
     def listener(self, service: str) -> URL:
         """Return the root of a service's own listener."""
+        ...
+
+    def registry(self, cluster: str) -> URL:
+        """Return the root of a cluster's image registry."""
+        ...
+
+    async def close_listener(self, service: str) -> None:
+        """Break the connections of a service with a listener of its own, and refuse new ones."""
+        ...
+
+    async def open_listener(self, service: str) -> None:
+        """Let a service answer again."""
         ...
 
     def cluster(self, name: str) -> ClusterSettings:

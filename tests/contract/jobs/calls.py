@@ -34,6 +34,7 @@ from neuro_client.models import (
 )
 
 from ..golden import Call
+from . import interactive
 
 Values = Mapping[str, str]
 
@@ -335,6 +336,7 @@ async def top_binary(client: Client, values: Values) -> None:
 
 
 CALLS: Mapping[str, Call] = {
+    **interactive.CALLS,
     "start": start,
     "start_full": start_full,
     "start_named": start_named,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,20 @@ async def running(client: Client) -> AsyncIterator[Mapping[str, str]]:
 
 
 @asynccontextmanager
+async def serving(client: Client) -> AsyncIterator[Mapping[str, str]]:
+    """Start a job that greets on a port."""
+    script = (
+        "import socket; server = socket.create_server(('127.0.0.1', 0)); "
+        "print(server.getsockname()[1], flush=True); "
+        "[server.accept()[0].sendall(b'pong') for _ in range(9)]"
+    )
+    async with job(client, shlex.join(["python", "-c", script])) as id:
+        async with asyncio.timeout(10), client.jobs.logs(id) as lines:
+            port = await anext(lines)
+        yield {"job": id, "port": port}
+
+
+@asynccontextmanager
 async def failed(client: Client) -> AsyncIterator[Mapping[str, str]]:
     """Run a job to its end with an exit code and some output."""
     async with job(client, "sh -c 'echo hello; exit 3'") as id:
@@ -58,6 +73,16 @@ PREPARE: Mapping[str, Prepare] = {
     "send_signal_not_running": failed,
     "monitor": failed,
     "monitor_options": failed,
+    "attach": running,
+    "attach_without_streams": running,
+    "attach_not_running": failed,
+    "exec": running,
+    "exec_without_command": running,
+    "exec_tty_of_both": running,
+    "port_forward": serving,
+    "port_forward_refused": running,
+    "save_failed": running,
+    "save_elsewhere": running,
     "top": running,
     "top_not_running": failed,
 }

@@ -153,6 +153,14 @@ class Terminal:
         """Type on the keyboard; ``\\x03`` is Ctrl-C."""
         os.write(self._ours, text.encode())
 
+    def attributes(self) -> list[Any]:
+        """Return how the terminal is set."""
+        return termios.tcgetattr(self._ours)
+
+    def hang_up(self) -> None:
+        """Ask the process to end."""
+        self._child.terminate()
+
     def end(self) -> int:
         """Read the rest and return the exit code."""
         deadline = time.monotonic() + _PATIENCE

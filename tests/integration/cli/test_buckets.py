@@ -65,6 +65,25 @@ def test_a_full_bucket_goes_with_its_content_only(program: Program, name: str) -
     program.call("bucket", "get", name, code=4)
 
 
+def test_what_stays_does_not_keep_the_rest(program: Program, name: str) -> None:
+    for other in ("one", "two"):
+        program.call("bucket", "create", f"{name}-{other}")
+        program.call(
+            "bucket", "credentials", "make", f"{name}-{other}", "--name", f"{name}-{other}"
+        )
+    program.call("blob", "cp", __file__, f"blob:{name}-one/key")
+    both = (f"{name}-one", f"{name}-two")
+    refused = program.call("bucket", "rm", *both, code=1)
+    assert "--content" in refused.stderr
+    program.call("bucket", "get", both[0])
+    program.call("bucket", "get", both[1], code=4)
+    refused = program.call("--json", "bucket", "rm", "--content", both[1], both[0], code=4)
+    assert json.loads(refused.stdout) == {"removed": [both[0]]}
+    # The credentials went with the only bucket that they opened.
+    refused = program.call("bucket", "credentials", "rm", *both, code=4)
+    assert refused.stderr.count("Error: ") == 2
+
+
 def test_public_access(program: Program, name: str) -> None:
     program.call("bucket", "create", name)
     assert program.document("bucket", "public", "--on", name)["public"] is True

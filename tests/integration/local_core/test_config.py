@@ -53,10 +53,12 @@ async def test_config_for_users(api: Api, platform: LocalPlatform) -> None:
         assert cluster["orgs"] == [None, "acme"]
         assert cluster["monitoring_url"].endswith("/jobs")
         assert cluster["users_url"] == f"{platform.api_url}/users"
-        kinds = ("registry", "storage", "monitoring", "secrets", "disks", "buckets", "users")
+        kinds = ("storage", "monitoring", "secrets", "disks", "buckets", "users")
         for kind in kinds:
             assert cluster[f"{kind}_url"].startswith(str(platform.url).rstrip("/"))
-    assert answer["clusters"][0]["storage_url"] != answer["clusters"][1]["storage_url"]
+        assert cluster["registry_url"] == str(platform.registry(cluster["name"]))
+    for kind in ("storage", "registry"):
+        assert len({cluster[f"{kind}_url"] for cluster in answer["clusters"]}) == 2
 
 
 async def test_presets(api: Api) -> None:

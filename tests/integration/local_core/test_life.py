@@ -122,6 +122,7 @@ async def _awaits_of_a_start(data: Path, stop_at: int | None) -> int:
     return waits
 
 
+@pytest.mark.thorough
 async def test_a_start_can_be_cancelled_anywhere(tmp_path: Path) -> None:
     data = tmp_path / "data"
     await _awaits_of_a_start(data, None)

@@ -99,7 +99,7 @@ class _Handlers:
         return {
             "name": cluster.name,
             "orgs": list(cluster.orgs),
-            "registry_url": str(root),
+            "registry_url": str(self._platform.registry(cluster.name)),
             "storage_url": _of(api, "storage", cluster),
             "users_url": str(api / "users"),
             "monitoring_url": str(api / "monitoring" / cluster.name / "jobs"),

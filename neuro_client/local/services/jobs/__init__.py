@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 import psutil
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
-from ...runners import ProcessRunner
+from ...runners import opened
 from ...scheduler import SCHEMA, Capacity, JobControl, JobStore
+from ...scheduler.launch import Resolvers
 from ..base import Platform, Service
 from .handlers import JobHandlers
 from .listing import Listing
@@ -28,23 +29,21 @@ def create(platform: Platform) -> Service:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        if platform.settings.runner != "process":
-            raise ValueError(f"There is no runner {platform.settings.runner!r}; use 'process'")
-        runner = await ProcessRunner.create(platform.data / "jobs")
-        for sentence in runner.describe():
-            log.warning("%s", sentence)
-        control = JobControl(platform, JobStore(platform.state), runner, machine())
-        platform.jobs = control
-        connector = TCPConnector(limit=0)
-        session = ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, connect=10),
-        )
-        async with session, control.lifespan():
-            proxy.session = session
-            yield
+        async with opened(platform.settings.runner, platform.data / "jobs", platform.url) as runner:
+            for sentence in runner.describe():
+                log.warning("%s", sentence)
+            control = JobControl(platform, JobStore(platform.state), runner, machine())
+            control.resolvers = Resolvers(platform.secrets.value, platform.disks.path)
+            platform.jobs = control
+            session = ClientSession(
+                connector=TCPConnector(limit=0),
+                auto_decompress=False,
+                cookie_jar=DummyCookieJar(),
+                timeout=ClientTimeout(total=None, connect=10),
+            )
+            async with session, control.lifespan():
+                proxy.session = session
+                yield
 
     one = _PATH + "/{id}"
     return Service(

@@ -121,7 +121,8 @@ class JobHandlers:
         """List the rights a job needs (jobs.md §3.6)."""
         container = job.spec.container
         wanted = [(URL(job.uri_path), "write")]
-        image = platform_image(container["image"], f"{self._platform.url.authority}/")
+        registry = self._platform.registry(job.cluster).authority
+        image = platform_image(container["image"], f"{registry}/")
         if image is not None:
             wanted.append((URL(f"image://{job.cluster}/{image}"), "read"))
         for kind, name in (("volumes", "src_storage_uri"), ("disk_volumes", "src_disk_uri")):
@@ -146,17 +147,20 @@ class JobHandlers:
         raise refuse(400, f"{what} needs {' and '.join(over)}")
 
     async def _check_resources(self, job: Job) -> None:
-        """Refuse secrets and disks that do not exist."""
+        """Refuse secrets and disks that do not exist or cannot be used."""
         container: Mapping[str, Any] = job.spec.container
         resolvers = self._platform.jobs.resolvers
         secrets = [*container.get("secret_env", {}).values()]
         secrets += [item["src_secret_uri"] for item in container.get("secret_volumes", ())]
-        for uri in secrets:
-            if await resolvers.secret(URL(uri)) is None:
-                raise refuse(400, f"Secret {uri} does not exist")
-        for volume in container.get("disk_volumes", ()):
-            if await resolvers.disk(URL(volume["src_disk_uri"])) is None:
-                raise refuse(400, f"Disk {volume['src_disk_uri']} does not exist")
+        try:
+            for uri in secrets:
+                if await resolvers.secret(URL(uri)) is None:
+                    raise refuse(400, f"Secret {uri} does not exist")
+            for volume in container.get("disk_volumes", ()):
+                if await resolvers.disk(URL(volume["src_disk_uri"])) is None:
+                    raise refuse(400, f"Disk {volume['src_disk_uri']} does not exist")
+        except RunnerError as error:
+            raise refuse(400, f"The job cannot run here: {error}") from None
 
     async def _check_quota(self, owner: str, wanted: Wanted) -> None:
         """Refuse what the limits of the user or the organisation do not allow."""

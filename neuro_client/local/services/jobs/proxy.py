@@ -19,6 +19,7 @@ from yarl import URL
 
 from ...errors import not_allowed, refuse, unauthorized
 from ...requests import caller_of
+from ...runners import RunnerError
 from ...scheduler import Job
 from ..base import Platform
 from .answer import job_uri
@@ -59,10 +60,9 @@ class JobProxy:
         if job is None or http is None:
             raise refuse(404, f"There is no job with an HTTP port at {request.path}")
         known = await self._authorize(request, job) if http["requires_auth"] else None
-        if job.status != "running":
-            raise refuse(503, f"Job {job.id} is {job.status}")
+        host = await self._host(job)
         path = request.rel_url.raw_path.removeprefix(PREFIX).partition("/")[2]
-        text = f"http://127.0.0.1:{http['port']}/{path}"
+        text = f"http://{host}:{http['port']}/{path}"
         if request.query_string:
             text += f"?{request.rel_url.raw_query_string}"
         target = URL(text, encoded=True)
@@ -84,6 +84,16 @@ class JobProxy:
             if (job.spec.name, job.base_owner) == (name, owner):
                 return cast("Job", job)
         return None
+
+    async def _host(self, job: Job) -> str:
+        """Give the address of the job's ports; 503 when it does not run."""
+        run = self._platform.jobs.current_run(job.id)
+        if job.status != "running" or run is None:
+            raise refuse(503, f"Job {job.id} is {job.status}")
+        try:
+            return str(await self._platform.jobs.runner.host(job.id, run))
+        except RunnerError as error:
+            raise refuse(503, str(error)) from None
 
     async def _authorize(self, request: web.Request, job: Job) -> str:
         """Give who asks, by bearer token or cookie, if he may read the job."""

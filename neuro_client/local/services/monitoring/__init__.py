@@ -1,4 +1,4 @@
-"""The monitoring service (platform-monitoring): logs, telemetry, signals and capacity."""
+"""The monitoring service (platform-monitoring): what goes on in jobs, what reaches in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from aiohttp import web
 from ..base import Platform, Service
 from .control import ControlHandlers
 from .logs import LogHandlers
+from .ports import PortHandler
+from .saving import SaveHandler
+from .streams import StreamHandlers
 from .top import TopHandler
 
 _ROOT = "/api/v1/monitoring/{cluster}/jobs"
@@ -16,6 +19,7 @@ def create(platform: Platform) -> Service:
     """Describe the service."""
     logs = LogHandlers(platform)
     control = ControlHandlers(platform)
+    streams = StreamHandlers(platform)
     one = _ROOT + "/{id}"
     return Service(
         name="monitoring",
@@ -27,5 +31,9 @@ def create(platform: Platform) -> Service:
             web.delete(one + "/log", logs.delete),
             web.get(one + "/top", TopHandler(platform).answer, allow_head=False),
             web.post(one + "/kill", control.kill),
+            web.get(one + "/attach", streams.attach, allow_head=False),
+            web.get(one + "/exec", streams.exec, allow_head=False),
+            web.get(one + "/port_forward/{port}", PortHandler(platform).forward, allow_head=False),
+            web.post(one + "/save", SaveHandler(platform).save),
         ],
     )

@@ -51,7 +51,9 @@ class Launcher:
         return RunSpec(
             job_id=pod.run_id,
             run=pod.run,
+            image=str(workload.setting("image") or ""),
             argv=_argv(workload),
+            entrypoint=len(_words(workload, "command")),
             env=await self._environment(workload, project, pod),
             cpu=max(_LEAST_CPU, machine.cpu if cpu is None else min(cpu, machine.cpu)),
             memory=max(
@@ -155,18 +157,15 @@ class Launcher:
 
 
 def _argv(workload: Workload) -> tuple[str, ...]:
-    words: list[str] = []
-    for name in ("command", "args"):
-        text = workload.setting(name)
-        try:
-            words += shlex.split(text) if isinstance(text, str) else []
-        except ValueError as error:
-            raise RunnerError(f"spec.{name} cannot be split into words: {error}") from None
-    if not words:
-        raise RunnerError(
-            "the local platform does not use the image, so the training needs a command"
-        )
-    return tuple(words)
+    return (*_words(workload, "command"), *_words(workload, "args"))
+
+
+def _words(workload: Workload, name: str) -> list[str]:
+    text = workload.setting(name)
+    try:
+        return shlex.split(text) if isinstance(text, str) else []
+    except ValueError as error:
+        raise RunnerError(f"spec.{name} cannot be split into words: {error}") from None
 
 
 def _claim_name(workload: Workload, entry: Mapping[str, Any], number: int) -> str:
