@@ -59,11 +59,14 @@ def test_exec_on_a_terminal(program: Program, sleeper: str) -> None:
         assert terminal.attributes() != before
         terminal.type("stty size; echo so it $((40 + 2))\r")
         terminal.wait_for("so it 42")
-        terminal.type("echo now; sleep 60\r")
-        terminal.wait_for("\r\nnow")
-        terminal.type("\x03")
         terminal.type("exit 9\r")
         assert terminal.end() == 9
+    # Ctrl-C goes to the command, not to the program that shows it.
+    caught = "trap 'exit 8' INT; echo now; while :; do sleep 0.1; done"
+    with program.terminal("job", "exec", sleeper, "--", "sh", "-c", caught) as terminal:
+        terminal.wait_for("now")
+        terminal.type("\x03")
+        assert terminal.end() == 8
 
 
 def test_the_terminal_is_put_back(program: Program, sleeper: str) -> None:

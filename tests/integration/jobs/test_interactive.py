@@ -108,11 +108,14 @@ async def test_a_terminal(client: Client, sleeper: JobDescription) -> None:
         await stream.resize(33, 111)
         await stream.write_in(b"stty size; test -t 0 && echo yes-it-is\n")
         assert b"33 111" in await until(stream, b"\r\nyes-it-is")
-        await stream.write_in(b"echo now; sleep 60\n")
-        await until(stream, b"\r\nnow")
-        await stream.write_in(b"\x03")
         await stream.write_in(b"exit 7\n")
         assert (await all_of(stream))[2] == 7
+    # Ctrl-C is a signal to what is in the foreground.
+    caught = "sh -c 'trap \"exit 9\" INT; echo now; while :; do sleep 0.1; done'"
+    async with client.jobs.exec(sleeper.id, caught, tty=True, stdin=True, stdout=True) as stream:
+        await until(stream, b"now")
+        await stream.write_in(b"\x03")
+        assert (await all_of(stream))[2] == 9
 
 
 async def test_a_command_ends_with_its_session(client: Client, sleeper: JobDescription) -> None:
