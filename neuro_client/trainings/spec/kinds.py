@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ class NotReadableError(ValueError):
 
 
 @attrs.frozen
-class Kind:
+class Kind(ABC):
     """Describe one type of a field; ``limits`` narrow it."""
 
     name: ClassVar[str]
@@ -39,17 +40,17 @@ class Kind:
         """Return the type as the table of fields names it."""
         return self.name
 
+    @abstractmethod
     def read(self, value: Any) -> Any:
         """Return what an attribute holds for a value; a value read before stays as it is.
 
         Raises:
             NotReadableError: the value is of another type.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def schema(self, asked: Asked) -> dict[str, Any]:
         """Describe a value that is not null in JSON Schema."""
-        raise NotImplementedError
 
     def problems(self, value: Any, path: str, asked: Asked) -> Iterator[Violation]:
         """Say what is wrong with a value, read or not."""
