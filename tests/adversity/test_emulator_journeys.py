@@ -23,7 +23,7 @@ from .test_blob_journeys import (
 )
 from .test_journeys import travel
 
-SHARE = 60
+SHARE = 20
 """How many cells of each journey are drawn for each store."""
 LEAST = 3
 """How many requests each journey makes at least, whatever store it is."""
