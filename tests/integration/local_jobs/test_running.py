@@ -25,7 +25,8 @@ async def test_success_is_quick_and_described(api: Api) -> None:
     assert job["status"] == "pending"
     assert job["history"]["reason"] == "Creating"
     job = await api.done(job["id"])
-    assert time.monotonic() - began < 0.5
+    # Far more than it takes, for a machine that is busy with something else.
+    assert time.monotonic() - began < 3
     assert job["status"] == "succeeded"
     assert job["history"]["exit_code"] == 0
     assert job["history"]["restarts"] == 0
