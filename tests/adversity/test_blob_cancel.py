@@ -13,6 +13,8 @@ from .cancellable import Cancellable
 from .luck import FULL
 from .test_cancel import cancelled_anywhere
 
+pytestmark = pytest.mark.thorough
+
 SHARE = 2
 """At how many suspensions of each call the default run cancels it; some 20 MiB move each time."""
 

@@ -19,6 +19,8 @@ from .journeys import MIB, Journey, read_all
 from .luck import FULL
 from .test_journeys import travel
 
+pytestmark = pytest.mark.thorough
+
 PARTS = TransferOptions(part_size=5 * MIB)
 
 

@@ -15,6 +15,8 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.tests import abstract
 
+pytestmark = pytest.mark.thorough
+
 
 class _Fixtures(abstract.AbstractFixtures):  # type: ignore[misc]  # fsspec has no types
     @pytest.fixture

@@ -21,6 +21,8 @@ from ...adversity.leftovers import until
 from .conftest import run
 from .wire import BUCKET, Answer, Wire, action
 
+pytestmark = pytest.mark.thorough
+
 PATH = f"/v1/objects/{BUCKET}/o"
 
 

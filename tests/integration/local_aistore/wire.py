@@ -118,11 +118,12 @@ class Wire:
         return (await self.good(method, path, json=action(name, value))).text
 
     async def ended(self, job: str) -> dict[str, Any]:
-        """Wait until every snapshot of a job is idle; return the first."""
+        """Wait until every snapshot of a job is idle; return the first, and all objects."""
         async with asyncio.timeout(20):
             while True:  # there is no event to wait for
                 answer = await self.good("GET", "/v1/cluster?what=qryxstats", json={"id": job})
                 found = [snapshot for one in answer.json.values() for snapshot in one]
                 if all(snapshot["is_idle"] for snapshot in found):
-                    return dict(found[0], nodes=len(answer.json))
+                    objects = sum(int(snapshot["stats"]["loc-objs"]) for snapshot in found)
+                    return dict(found[0], nodes=len(answer.json), objects=objects)
                 await asyncio.sleep(0.01)

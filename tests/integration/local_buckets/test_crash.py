@@ -25,6 +25,8 @@ from ...adversity.processes import Platform
 from ..local_core.api import Api
 from .conftest import JSON, Buckets, put, read
 
+pytestmark = pytest.mark.thorough
+
 STEPS = (
     *("create_bucket", "delete_bucket", "set_public"),
     *("create_key", "set_grants", "delete_key"),

@@ -20,6 +20,8 @@ from neuro_client.local.services.storage.files import Root
 
 from .api import Api
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("name", ["user/../other", "user/..", "user/x/../../other", "user/./x"])
 async def test_a_role_cannot_name_its_way_into_another_home(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from .files import named_files, stored_files
 from .test_uploads import Upload
 from .wire import BUCKET, Wire
+
+pytestmark = pytest.mark.thorough
 
 MIB = 2**20
 PATH = f"/{BUCKET}/key"
