@@ -10,6 +10,8 @@ import pytest
 
 from .kit import Program
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:

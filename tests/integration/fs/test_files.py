@@ -14,6 +14,8 @@ import pytest
 
 from ..cli.kit import Program
 
+pytestmark = pytest.mark.thorough
+
 MiB = 1 << 20
 Place = tuple[Any, str]
 

@@ -8,12 +8,15 @@ import os
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
+import pytest
 import xxhash
 
 from neuro_client.local.services.aistore.cluster import Cluster
 
 from .conftest import run
 from .wire import BUCKET, Wire, action
+
+pytestmark = pytest.mark.thorough
 
 PATH = f"/v1/buckets/{BUCKET}"
 

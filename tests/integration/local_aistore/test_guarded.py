@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import aiohttp
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,6 +17,8 @@ from cryptography.x509.oid import NameOID
 from neuro_client.local import LocalPlatform
 
 from .wire import BUCKET, Wire, action
+
+pytestmark = pytest.mark.thorough
 
 HOST = "127.0.0.2"
 """Loopback, but not under a name that the platform takes for it."""

@@ -18,6 +18,8 @@ from neuro_client.local.services.aistore.templates import parse
 from .conftest import run
 from .wire import BUCKET, Wire, action
 
+pytestmark = pytest.mark.thorough
+
 PATH = f"/v1/buckets/{BUCKET}"
 TO = {"name": "dst", "provider": "ais"}
 

@@ -23,6 +23,8 @@ from ...adversity.luck import FULL, luck
 from ...adversity.processes import Program
 from .wire import BUCKET, Wire, action
 
+pytestmark = pytest.mark.thorough
+
 TURNS = 20 if FULL else 1
 SIZES = 10, 3000, 2**20 + 1, 3 * 2**20
 

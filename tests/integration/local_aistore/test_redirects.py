@@ -17,6 +17,8 @@ from neuro_client.local.services.aistore.placement import digest, mix
 from .conftest import run
 from .wire import BUCKET, Wire, action
 
+pytestmark = pytest.mark.thorough
+
 SMALL, LARGE = 262_143, 262_144
 
 

@@ -10,12 +10,15 @@ import tarfile
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
+import pytest
 
 from neuro_client.local.services.aistore.cluster import Cluster
 
 from .conftest import run
 from .test_jobs import PATH, TO, members
 from .wire import BUCKET, Wire, action
+
+pytestmark = pytest.mark.thorough
 
 
 def shard(*names: str) -> bytes:

@@ -19,6 +19,8 @@ from tests.unit.transfer.kit import Diary, content, grown, plant
 
 from .server import StorageServer
 
+pytestmark = pytest.mark.thorough
+
 QUICK = RetryPolicy(attempts=3, base=0.001, cap=0.01)
 SMALL = TransferOptions(part_size=1000, retry=QUICK)
 
