@@ -80,11 +80,6 @@ def _refusal(name: str) -> str:
     return ""
 
 
-def object_path(bucket: str, name: str) -> str:
-    """Return the encoded path of an object; its slashes separate."""
-    return f"/v1/objects/{quote(bucket)}/{quote(name, safe='/')}"
-
-
 def query_string(params: Mapping[str, str]) -> str:
     """Encode a query; ``@`` and ``#`` of a namespace arrive as they are."""
     return urlencode(params, quote_via=quote)

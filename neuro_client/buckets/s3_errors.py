@@ -23,9 +23,6 @@ from ..errors import (
 )
 from ..transport import Failure, redact, retry_after, status_class
 
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
-"""Codes that new credentials answer."""
-
 _NOT_MODIFIED = 304
 _LATE = 500
 _DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"})

@@ -137,22 +137,6 @@ def load_token(folder: Path) -> Token | None:
         return None
 
 
-def load_for_recovery(folder: Path) -> dict[str, str | None]:
-    """Read what recovery needs, without a check of the schema (config-and-auth.md §6)."""
-    path = folder / DB_NAME
-    try:
-        with _connect(path) as db:
-            row = db.execute(
-                "SELECT refresh_token, url, cluster_name, org_name FROM main "
-                "ORDER BY timestamp DESC LIMIT 1"
-            ).fetchone()
-    except sqlite3.Error as error:
-        raise _damaged(path, str(error)) from error
-    if row is None:
-        raise _damaged(path, "it holds no login")
-    return dict(row)
-
-
 def replace(folder: Path, login: Login) -> None:
     """Put a new login in the place of an old or unreadable one, atomically."""
     draft = folder / f".{DB_NAME}.{os.getpid()}.new"

@@ -13,10 +13,8 @@ from .answers import Refusal
 from .calls import Call, found
 from .control import TrainingControl
 from .filters import boolean, conditions, ordering, page, sort_order
-from .models import FAILED, PENDING, RUNNING, SUCCEEDED
+from .models import PENDING
 from .render import NODE_POOL, Renderer, event, history
-
-_POD_PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED, "Unknown")
 
 
 class Listing:
