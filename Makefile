@@ -25,6 +25,10 @@ AISTORE := .venv-interop-aistore
 AISTORE_READY := $(AISTORE)/.ready
 S5CMD := .tools/bin/s5cmd
 
+# A test that fails gets a second turn, and the end of the report names it ("RERUN"): on a machine that
+# is busy with other things one in some thousands depends on luck. Each such name is a defect to mend.
+AGAIN := --reruns 1 --reruns-delay 1 -raR
+
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -51,7 +55,7 @@ $(NEWEST_READY): $(READY)
 	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip==25.3"
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-e ".[azure,google,aistore,images,cli,local,trainings,fs]" "moto[server]" blockbuster hypothesis pytest pytest-asyncio pytest-timeout pytest-xdist
+		-e ".[azure,google,aistore,images,cli,local,trainings,fs]" "moto[server]" blockbuster hypothesis pytest pytest-asyncio pytest-rerunfailures pytest-timeout pytest-xdist
 	@touch $@
 
 # The published client's dependencies stop at Python 3.11.
@@ -113,16 +117,16 @@ lint: $(READY)
 # Two workers: the suites wait more than they work, and one file's tests share what they set up. What is
 # marked as thorough is left to `make e2e`.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not thorough"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not thorough" $(AGAIN)
 
 # What installs within minutes: the demo's flow as a test, with the real data set and classifier; every
 # snippet of the documentation; the bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
 # the newest HTTP library, without the packages that stop at an older one, with emulators of the
 # clouds, and with a real container engine.
 e2e: $(DEMO_READY) $(NEWEST_READY) emulators docker
-	$(BIN)/python -m pytest tests/e2e tests/docs/test_snippets.py --override-ini=addopts= -ra
-	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity
-	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs
+	$(BIN)/python -m pytest tests/e2e tests/docs/test_snippets.py --override-ini=addopts= -ra $(AGAIN)
+	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity $(AGAIN)
+	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs $(AGAIN)
 
 # The published clients, unchanged, against the local platform; and programs that speak S3.
 interop: docker $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD) $(TRAININGS_READY) $(AISTORE_READY)
