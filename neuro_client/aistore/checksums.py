@@ -54,6 +54,8 @@ _MAKERS: dict[str, Callable[[], Hasher | None]] = {
     "sha512": hashlib.sha512,
     "crc32c": _crc32c,
 }
+KIND_OF_LENGTH = {8: "crc32c", 16: "xxhash", 32: "md5", 64: "sha256", 128: "sha512"}
+"""By the length in hexadecimal digits: listings tell a checksum without its kind."""
 TYPES = frozenset(_MAKERS)
 """The kinds that can be asked for by name."""
 

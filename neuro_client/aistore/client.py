@@ -160,4 +160,4 @@ class AIStore:
     async def side(self, uri: URL) -> Side:
         """Make a URI an end of a copy."""
         bucket, key = self.parse_url(uri)
-        return transfers.side(bucket, key.strip("/"))
+        return await transfers.side(bucket, key.strip("/"))

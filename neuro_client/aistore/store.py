@@ -29,6 +29,7 @@ from .models import BucketEntry, BucketList, ListObjectFlag
 from .multipart import MultipartUpload
 from .names import check_object
 from .reader import ByteRange
+from .versions import MULTIPART, server_version
 
 if TYPE_CHECKING:
     from .bucket import Bucket
@@ -38,19 +39,25 @@ _WRITTEN = "LastModified:"
 _DELETIONS = 16
 _MAX_PARTS = 9999
 _SENT = "sent"
+_WHOLE = 2**62
+"""More bytes than any object has: each is written by one request."""
 
 
 class AISStore:
     """Keep objects in a bucket; keys have no leading slash, the empty one is the root."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, *, parts: bool = True) -> None:
         self._bucket = bucket
+        self._has_parts = parts
 
     @property
     def capabilities(self) -> Capabilities:
         """Say what an AIStore bucket can do."""
         return Capabilities(
-            max_parts=_MAX_PARTS, directories=False, checksums=frozenset(checksums.TYPES)
+            min_part=1 if self._has_parts else _WHOLE,
+            max_parts=_MAX_PARTS,
+            directories=False,
+            checksums=frozenset(checksums.TYPES),
         )
 
     @scoped_iterator
@@ -99,6 +106,16 @@ class AISStore:
             None if written is None else written.timestamp(),
             found.version_tag,
         )
+
+    async def has_content(self, entry: Entry, chunks: AsyncIterator[Chunk]) -> bool:
+        """Compare by the checksum of the listing, whose length tells its kind (§8.2)."""
+        listed = (entry.version or "").rpartition(":")[2]
+        hasher = checksums.hasher(checksums.KIND_OF_LENGTH.get(len(listed), ""))
+        if hasher is None:
+            return False
+        async for chunk in chunks:
+            hasher.update(chunk)
+        return hasher.hexdigest() == listed
 
     async def _has_folder(self, key: str) -> bool:
         page = await self._bucket.list_objects(f"{key}/", "name", 1)
@@ -164,9 +181,11 @@ class AISStore:
     async def begin(
         self, key: str, size: int, *, keep: int = 0, announce: Announce | None = None
     ) -> Upload:
-        """Open an object for writing in parts; servers before 4.0 know none."""
+        """Open an object for writing in parts, or in one where the server knows no others."""
         if keep:
             raise ValueError("an object cannot be continued; upload it as a whole")
+        if not self._has_parts:
+            return Upload(key, "", size)
         upload = await self._bucket.object(key).multipart_upload().create()
         return Upload(key, upload.upload_id, size)
 
@@ -175,6 +194,9 @@ class AISStore:
 
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         """Write one part."""
+        if not upload.id:
+            await self._bucket.object(upload.key).put(body.open, body.size, retry=NEVER)
+            return Part(number, offset, body.size, _SENT)
         await self._parted(upload).put_part(number, body.open, body.size, retry=NEVER)
         return Part(number, offset, body.size, _SENT)
 
@@ -206,7 +228,8 @@ class AISStore:
             raise TransferError(
                 f"{upload.key!r} has {total} of {upload.size} bytes; parts of it are missing"
             )
-        await self._parted(upload).complete([part.number for part in parts])
+        if upload.id:
+            await self._parted(upload).complete([part.number for part in parts])
         found = await self._head(upload.key)
         if found.size != upload.size:
             raise ChecksumMismatchError(
@@ -214,8 +237,9 @@ class AISStore:
             )
 
     async def abort(self, upload: Upload) -> None:
-        """Drop an unfinished upload."""
-        await self._parted(upload).abort()
+        """Drop an unfinished upload; one request leaves nothing to drop."""
+        if upload.id:
+            await self._parted(upload).abort()
 
     async def delete(self, key: str) -> None:
         """Remove an object, or a folder with all below it, several objects at a time."""
@@ -255,8 +279,8 @@ class AISStore:
 class FlatAISStore(AISStore):
     """Keep objects in a bucket of AIStore itself, whose listing can start behind any name."""
 
-    def __init__(self, bucket: Bucket) -> None:
-        super().__init__(bucket)
+    def __init__(self, bucket: Bucket, *, parts: bool = True) -> None:
+        super().__init__(bucket, parts=parts)
         self._tokens: dict[tuple[str, str], tuple[str, str]] = {}
 
     async def page(self, directory: str, after: str) -> tuple[Sequence[Entry], bool]:
@@ -294,9 +318,11 @@ class FlatAISStore(AISStore):
         """Do nothing: no name ends in a slash, so nothing can keep an empty folder."""
 
 
-def store_of(bucket: Bucket) -> AISStore:
-    """Return the store over a bucket that costs least."""
-    return AISStore(bucket) if bucket.is_remote else FlatAISStore(bucket)
+async def open_store(bucket: Bucket) -> AISStore:
+    """Return the store over a bucket that costs least, fit for the servers there are."""
+    found = await server_version(bucket.requests)
+    parts = found is None or found >= MULTIPART
+    return (AISStore if bucket.is_remote else FlatAISStore)(bucket, parts=parts)
 
 
 def _folders(entry: BucketEntry, start: str, recursive: bool) -> Sequence[str]:

@@ -24,7 +24,7 @@ from ..transfer import (
 from ..transfer.flow import retrying
 from ..transfer.places import under
 from ..uris import child
-from .store import store_of
+from .store import open_store
 
 if TYPE_CHECKING:
     from .bucket import Bucket
@@ -35,7 +35,7 @@ Rules = tuple[str, str, bool, str, bool]
 """Prefix of the names, pattern, base names only, what is put in front, recursive."""
 
 
-def side(bucket: Bucket, key: str) -> Side:
+async def side(bucket: Bucket, key: str) -> Side:
     """Make a name an end of a transfer; "" is the bucket itself."""
     root = URL(f"ais://{bucket.name}", encoded=True)
     base = root
@@ -44,7 +44,7 @@ def side(bucket: Bucket, key: str) -> Side:
     folder = base if key else URL(f"{root}/", encoded=True)
     place = f"ais:{bucket.requests.endpoint}/{bucket.get_path()}"
     return Side(
-        store_of(bucket),
+        await open_store(bucket),
         key,
         lambda below: under(base, below),
         lambda below: under(base, below) if below else folder,
@@ -65,7 +65,7 @@ async def upload_dir(
 ) -> TransferResult:
     """Upload a folder and all below it."""
     chosen = disk.with_rules(options, update, False)
-    there = side(bucket, dst.strip("/"))
+    there = await side(bucket, dst.strip("/"))
     return await disk.upload_dir(src, there, chosen, accept, ignore_file_names, progress)
 
 
@@ -81,7 +81,7 @@ async def download_dir(
 ) -> TransferResult:
     """Download a folder and all below it."""
     chosen = disk.with_rules(options, update, continue_)
-    there = side(bucket, src.strip("/"))
+    there = await side(bucket, src.strip("/"))
     found = await retrying(chosen.retry, lambda: there.store.head(there.key))
     if not found.is_dir:
         raise disk.not_directory(there.url(""))

@@ -41,13 +41,15 @@ async def copy_file(
         transfer = Transfer(source, target, options or TransferOptions(), rules, reporter)
         start = rules.start(entry, existing)
         try:
-            if start is None:
-                transfer.skipped += 1
-            else:
-                try:
+            try:
+                if start is None:
+                    transfer.skipped += 1
+                elif existing is not None and transfer.comparable(entry, existing):
+                    await transfer.move_changed(entry, existing, "")
+                else:
                     await transfer.move(entry, "", start)
-                except Exception as error:
-                    transfer.failed(entry.key, error)
+            except Exception as error:
+                transfer.failed(entry.key, error)
             return await transfer.finish()
         finally:
             await transfer.close()

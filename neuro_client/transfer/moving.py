@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ..errors import TransferError
+from ..errors import NeuroError, TransferError
 from .journal import Journal
 from .models import Entry, TransferOptions, TransferResult
 from .mover import Mover
 from .plan import Resync, Skew, slack
 from .progress import FileReport, Reporter
-from .store import ObjectStore
+from .store import KnowsContent, ObjectStore
 from .sweep import sweep
 
 if TYPE_CHECKING:
@@ -89,6 +89,33 @@ class Transfer:
         await self.mover.move(entry, self.target.at(path), start, report)
         self.files += 1
         self.bytes += entry.size - start
+
+    async def move_changed(self, entry: Entry, existing: Entry, path: str) -> None:
+        """Move one file, unless a checksum shows that the target has its content."""
+        if await self._same_content(entry, existing):
+            self.skipped += 1
+        else:
+            await self.move(entry, path, 0)
+
+    def comparable(self, entry: Entry, existing: Entry | None) -> bool:
+        """Tell whether the contents of two files can be compared, and are worth it."""
+        return (
+            existing is not None
+            and self.resync.by_content(entry, existing)
+            and any(isinstance(side.store, KnowsContent) for side in (self.source, self.target))
+        )
+
+    async def _same_content(self, entry: Entry, existing: Entry) -> bool:
+        """Compare by reading what costs no requests where it can be chosen: the source."""
+        knows, told, other, read = self.target.store, existing, self.source.store, entry
+        if not isinstance(knows, KnowsContent):
+            knows, told, other, read = self.source.store, entry, self.target.store, existing
+        assert isinstance(knows, KnowsContent)
+        try:
+            async with other.get(read.key, version=read.version) as chunks:
+                return await knows.has_content(told, chunks)
+        except (NeuroError, OSError):  # moving it tells what is wrong
+            return False
 
     def failed(self, path: str, error: Exception) -> None:
         """Note a failure, or raise it when the first one ends the transfer."""

@@ -86,6 +86,10 @@ class Resync:
         """Tell whether the target has to be looked at."""
         return self.update or self.continue_
 
+    def by_content(self, source: Entry, target: Entry) -> bool:
+        """Tell whether the contents may show that the target is current although times do not."""
+        return self.compares and target.is_file and target.size == source.size
+
     def start(self, source: Entry, target: Entry | None) -> int | None:
         """Return the first byte to move, None to skip the file."""
         if not self.compares or target is None or not target.is_file:

@@ -165,6 +165,14 @@ class FlatStore(Protocol):
 
 
 @runtime_checkable
+class KnowsContent(Protocol):
+    """Be a store whose listings may have no times, but checksums that tell a content."""
+
+    async def has_content(self, entry: Entry, chunks: AsyncIterator[Chunk]) -> bool:
+        """Tell whether *chunks* are the content of a listed object; False if it cannot tell."""
+
+
+@runtime_checkable
 class FoldsNames(Protocol):
     """Be a store in which two names that differ only in case may be the same."""
 

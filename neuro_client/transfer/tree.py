@@ -103,6 +103,10 @@ class Tree(abc.ABC):
             self.transfer.skipped += 1
             return
         path = directory.below(entry.name)
+        if existing is not None and self.transfer.comparable(entry, existing):
+            found = existing
+            await self.give(directory, path, lambda: self.transfer.move_changed(entry, found, path))
+            return
         await self.give(directory, path, lambda: self.transfer.move(entry, path, start))
 
     async def prepare(self, directory: Directory) -> dict[str, Entry]:

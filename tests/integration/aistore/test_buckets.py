@@ -25,7 +25,7 @@ from neuro_client.aistore import (
     ObjectIterator,
 )
 from neuro_client.aistore.errors import Timeout
-from neuro_client.aistore.store import store_of
+from neuro_client.aistore.store import open_store
 from neuro_client.errors import (
     NotSupportedError,
     ProtocolError,
@@ -316,7 +316,7 @@ async def check_a_remote_bucket_is_fetched_and_evicted(world: World) -> None:
     await bucket.object("d/b").evict()
     assert await bucket.list_all_objects(flags=flags) == []
     assert await bucket.object("d/b").get(latest=True).read_all() == b"d/b"
-    async with store_of(bucket).list("", recursive=True) as found:
+    async with (await open_store(bucket)).list("", recursive=True) as found:
         described = {entry.key: entry async for entry in found}
     assert described["d"].is_dir and described["d/b"].size == 3
     assert all(entry.mtime for entry in described.values() if entry.is_file)

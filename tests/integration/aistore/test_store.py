@@ -10,9 +10,9 @@ import pytest
 from yarl import URL
 
 from neuro_client.aistore import AIStore, BucketList
-from neuro_client.aistore.store import AISStore, FlatAISStore, store_of
+from neuro_client.aistore.store import AISStore, FlatAISStore, open_store
 from neuro_client.copying import copy, open_local
-from neuro_client.errors import NotSupportedError, SourceChangedError
+from neuro_client.errors import SourceChangedError
 from neuro_client.testing.stores import CHECKS, entries
 from neuro_client.transfer import TransferOptions
 from neuro_client.transfer.store import FlatStore, ReadsWhole
@@ -26,7 +26,7 @@ async def check_conformance(world: World) -> None:
     for number, check in enumerate(CHECKS):
         bucket = await ais.bucket(f"store-{number}").create()
         try:
-            await check(store_of(bucket))
+            await check(await open_store(bucket))
         except BaseException as error:
             error.add_note(check.__name__)
             raise
@@ -37,7 +37,7 @@ async def test_pages_of_a_flat_store(ais: AIStore, monkeypatch: pytest.MonkeyPat
     names = [f"d/{number}" for number in range(7)]
     for name in [*names, "e"]:
         await bucket.object(name).put_content(b"x")
-    store = store_of(bucket)
+    store = await open_store(bucket)
     assert isinstance(store, FlatAISStore) and isinstance(store, FlatStore)
     assert isinstance(store, ReadsWhole)
     listing = bucket.list_objects
@@ -57,7 +57,7 @@ async def test_pages_of_a_flat_store(ais: AIStore, monkeypatch: pytest.MonkeyPat
     assert await store.read("e", 1) == b"x"
     with pytest.raises(SourceChangedError):
         await store.read("e", 1, "1:7:another")
-    assert type(store_of(ais.bucket("b", "aws"))) is AISStore
+    assert type(await open_store(ais.bucket("b", "aws"))) is AISStore
 
 
 async def check_folders_there_and_back(world: World) -> None:
@@ -106,16 +106,29 @@ async def check_copies_between_schemes(world: World) -> None:
     assert await ais.bucket("b1").object("file").get().read_all() == b"a"
 
 
-async def check_old_servers_list_everything_and_have_no_parts(world: World) -> None:
-    ais, cluster, tmp_path = world.ais, world.cluster, world.folder
-    cluster.version = (3, 18)
-    bucket = await ais.bucket("b1").create(exist_ok=True)
-    source = plant(tmp_path / "src", {"a": b"a", "d/b": content(2500), "d/e": b"e"})
-    with pytest.raises(NotSupportedError, match=r"4\.0"):
-        await bucket.upload_dir(source, options=TransferOptions(part_size=1000))
-    await bucket.upload_dir(source)
-    assert (await bucket.download_dir("", tmp_path / "back")).files == 3
-    assert grown(tmp_path / "back") == grown(source)
+async def check_only_what_changed_moves(world: World) -> None:
+    tmp_path = world.folder
+    source = plant(tmp_path / "src", {"a": b"one", "d/b": content(2500), "d/c": b"same size"})
+    await world.bucket.upload_dir(source)
+    (source / "d/c").write_bytes(b"other one")
+    result = await world.bucket.upload_dir(source, update=True)
+    assert (result.files, result.skipped) == (1, 2)
+    back = tmp_path / "back"
+    assert (await world.bucket.download_dir("", back, update=True)).files == 3
+    (back / "a").write_bytes(b"two")
+    result = await world.bucket.download_dir("", back, update=True)
+    assert (result.files, result.skipped) == (1, 2)
+    assert grown(back) == grown(source)
+
+
+async def check_old_servers_list_everything_and_take_no_parts(world: World) -> None:
+    world.cluster.version = (3, 18)
+    source = plant(world.folder / "src", {"a": b"a", "d/b": content(2500), "d/e": b"e"})
+    options = TransferOptions(part_size=1000)
+    assert (await world.bucket.upload_dir(source, options=options)).files == 3
+    back = world.folder / "back"
+    assert (await world.bucket.download_dir("", back, options=options)).files == 3
+    assert grown(back) == grown(source)
 
 
 async def test_stores(tmp_path: Path) -> None:
@@ -124,7 +137,8 @@ async def test_stores(tmp_path: Path) -> None:
             check_conformance,
             check_folders_there_and_back,
             check_copies_between_schemes,
-            check_old_servers_list_everything_and_have_no_parts,
+            check_only_what_changed_moves,
+            check_old_servers_list_everything_and_take_no_parts,
         ],
         tmp_path,
     )

@@ -1,7 +1,8 @@
-"""A local platform as a process of its own, and both file systems over a login to it."""
+"""A local platform as a process of its own, and the file systems over a login to it."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import fsspec
 import pytest
 from fsspec.asyn import get_loop, sync
 
-from neuro_client.fs import BlobFileSystem, StorageFileSystem, StoreFileSystem
+from neuro_client.aistore import AIStore
+from neuro_client.config.services import AIStoreSettings, Services
+from neuro_client.fs import AIStoreFileSystem, BlobFileSystem, StorageFileSystem, StoreFileSystem
 
 from ..cli.kit import Program
 
@@ -26,17 +29,24 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         found.run("local", "up", "--detach", "--port", "0", "--data", data, "--org", "team")
         found.run("login", "--local", "--data", data)
         found.run("bucket", "create", "data")
+        settings = Services.read(found.config).settings(AIStoreSettings)
+        asyncio.run(_make_bucket(settings))
         yield found
     finally:
         found.run("local", "down", "--data", data)
+
+
+async def _make_bucket(settings: AIStoreSettings) -> None:
+    async with AIStore.from_settings(settings) as ais:
+        await ais.bucket("data").create()
 
 
 @pytest.fixture
 def closed_at_the_end() -> Iterator[None]:
     """Close every file system that fsspec made in the test and keeps for the next call."""
     yield
-    for kind in (BlobFileSystem, StorageFileSystem):
-        made: list[StoreFileSystem] = list(kind._cache.values())
+    for kind in (AIStoreFileSystem, BlobFileSystem, StorageFileSystem):
+        made: list[StoreFileSystem[Any]] = list(kind._cache.values())
         kind.clear_instance_cache()
         for one in made:
             if not one.asynchronous:
@@ -55,11 +65,19 @@ def storage_fs(program: Program, closed_at_the_end: None) -> Any:
     return fsspec.filesystem("storage", config=program.config)
 
 
-@pytest.fixture(params=["blob", "storage"])
+@pytest.fixture
+def ais_fs(program: Program, closed_at_the_end: None) -> Any:
+    """Give ``ais://``, as its users get it."""
+    return fsspec.filesystem("ais", config=program.config)
+
+
+@pytest.fixture(params=["ais", "blob", "storage"])
 def place(request: pytest.FixtureRequest, program: Program, tmp_path: Path) -> tuple[Any, str]:
     """Give one file system after the other, with a path of the test's own in it."""
     fs = request.getfixturevalue(f"{request.param}_fs")
-    root = f"default/user/data/{tmp_path.name}"
+    root = (
+        f"data/{tmp_path.name}" if request.param == "ais" else f"default/user/data/{tmp_path.name}"
+    )
     if request.param == "storage":
         fs.makedirs(root)
     return fs, root

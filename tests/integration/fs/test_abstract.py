@@ -32,6 +32,10 @@ class _Fixtures(abstract.AbstractFixtures):  # type: ignore[misc]  # fsspec has 
         return place[1]
 
     @pytest.fixture
+    def supports_empty_directories(self, fs: Any) -> bool:
+        return bool(fs.protocol != "ais")
+
+    @pytest.fixture
     def fs_join(self) -> Callable[..., str]:
         return posixpath.join
 

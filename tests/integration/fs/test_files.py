@@ -12,6 +12,8 @@ from typing import Any
 import fsspec
 import pytest
 
+from neuro_client.config.services import AIStoreSettings, Services
+
 from ..cli.kit import Program
 
 pytestmark = pytest.mark.thorough
@@ -25,12 +27,14 @@ def test_folders_are_listed_walked_and_counted(place: Place) -> None:
     fs.pipe({f"{root}/a.txt": b"one", f"{root}/sub/é #%20?.bin": b"three", f"{root}/sub/b": b""})
     fs.mkdir(f"{root}/empty")
 
-    assert fs.ls(root, detail=False) == [f"{root}/a.txt", f"{root}/empty", f"{root}/sub"]
+    # In AIStore a folder is there while something is in it.
+    empty = [] if fs.protocol == "ais" else [f"{root}/empty"]
+    assert fs.ls(root, detail=False) == [f"{root}/a.txt", *empty, f"{root}/sub"]
     assert fs.ls(f"{root}/a.txt", detail=False) == [f"{root}/a.txt"]
     assert fs.find(root) == [f"{root}/a.txt", f"{root}/sub/b", f"{root}/sub/é #%20?.bin"]
     assert fs.glob(f"{root}/**/*.bin") == [f"{root}/sub/é #%20?.bin"]
     walked = {path: (set(folders), set(files)) for path, folders, files in fs.walk(root)}
-    assert walked[root] == ({"empty", "sub"}, {"a.txt"})
+    assert walked[root] == ({"sub", *(name.rpartition("/")[2] for name in empty)}, {"a.txt"})
     assert fs.du(root) == 8
     assert fs.du(root, total=False)[f"{root}/a.txt"] == 3
     with pytest.raises(FileNotFoundError):
@@ -48,11 +52,37 @@ def test_what_is_there_is_described(place: Place) -> None:
     assert not fs.exists(f"{root}/missing")
     assert not fs.isdir(f"{root}/missing")
     assert fs.size(f"{root}/sub/a") == 5
-    assert fs.modified(f"{root}/sub/a").year >= 2026
+    if fs.protocol != "ais":  # which tells it in listings only
+        assert fs.modified(f"{root}/sub/a").year >= 2026
     with pytest.raises(FileNotFoundError, match="missing"):
         fs.info(f"{root}/missing")
-    with pytest.raises(ValueError, match="names no cluster"):
-        fs.info("")
+
+
+def test_a_path_names_a_cluster(blob_fs: Any, storage_fs: Any) -> None:
+    for fs in (blob_fs, storage_fs):
+        with pytest.raises(ValueError, match="names no cluster"):
+            fs.info("")
+
+
+def test_the_root_of_ais_lists_the_buckets(ais_fs: Any) -> None:
+    assert "data" in ais_fs.ls("ais://", detail=False)
+    assert ais_fs.isdir("ais://")
+    assert ais_fs.isdir("ais://data")
+    assert not ais_fs.exists("ais://none")
+    with pytest.raises(FileNotFoundError):
+        ais_fs.cat_file("ais://none/x")
+    with pytest.raises(ValueError, match="names no bucket"):
+        ais_fs.pipe_file("", b"x")
+
+
+def test_ais_needs_no_login(
+    program: Program, tmp_path: Path, closed_at_the_end: None, ais_fs: Any
+) -> None:
+    endpoint = Services.read(program.config).settings(AIStoreSettings).url
+    fs = fsspec.filesystem("ais", endpoint=endpoint, config=tmp_path)
+    path = f"ais://data/{tmp_path.name}/x"
+    fs.pipe_file(path, b"here")
+    assert ais_fs.cat_file(path) == b"here"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +145,7 @@ def test_removing_asks_for_recursive(place: Place) -> None:
         fs.rm(f"{root}/sub")
 
 
+@pytest.mark.parametrize("place", ["blob", "storage"], indirect=True)
 def test_folders_are_made_and_removed(place: Place) -> None:
     fs, root = place
     fs.makedirs(f"{root}/a/b")
