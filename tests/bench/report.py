@@ -16,6 +16,7 @@ from .measuring import RESULTS, Outcome, Row, load, spread
 from .memory import HUGE
 from .platform_rates.__main__ import HANDLERS, PLATFORM
 from .race import BARE, CONTENDERS, OURS, PUBLISHED
+from .report_services import SERVICES
 from .start import LEAST
 from .world import DISTANT, LOOPBACK, ROOT
 
@@ -245,6 +246,7 @@ TABLES: dict[str, tuple[str, Callable[[Outcome], Table]]] = {
     "memory": ("memory", memory),
     "start": ("start", start),
     "platform rates": ("platform_rates", platform_rates),
+    **SERVICES,
 }
 
 
