@@ -96,12 +96,11 @@ class ProcessRunner:
             raise RunnerError(
                 "the process runner does not use the image, so the job needs a command"
             )
-        key = (spec.job_id, spec.run)
         try:
-            self._children[key] = await _whole(lambda: self._launch(spec))
+            await _whole(lambda: self._launch(spec))
         except OSError as error:
             raise RunnerError(f"cannot start the job: {error}") from error
-        found = await asyncio.to_thread(_read_json, self._run(*key) / "pids.json")
+        found = await asyncio.to_thread(_read_json, self._run(spec.job_id, spec.run) / "pids.json")
         return time.time() if found is None else float(found["started_at"])
 
     async def wait(self, job_id: str, run: int) -> Exit:
@@ -230,7 +229,7 @@ class ProcessRunner:
     def _run(self, job_id: str, run: int) -> Path:
         return self._folder / job_id / str(run)
 
-    def _launch(self, spec: RunSpec) -> subprocess.Popen[bytes]:
+    def _launch(self, spec: RunSpec) -> None:
         self.check(spec)
         folder = self._run(spec.job_id, spec.run)
         shutil.rmtree(folder, ignore_errors=True)
@@ -246,7 +245,8 @@ class ProcessRunner:
             description = json.dumps(self._describe(spec, folder, groups))
             (folder / "spec.json").touch(0o600)
             (folder / "spec.json").write_text(description)
-            return _start_supervisor(folder)
+            # Kept here, in the thread: who waits for it may be cancelled meanwhile.
+            self._children[spec.job_id, spec.run] = _start_supervisor(folder)
         except BaseException:
             limits.remove(groups)
             raise

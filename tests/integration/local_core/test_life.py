@@ -300,7 +300,8 @@ def test_the_command(tmp_path: Path) -> None:
         shown = run("status", *where)
         assert shown.returncode == 0
         assert ready["api_url"] in shown.stdout
-        assert ready["token"] not in started.stdout + shown.stdout
+        secrets = [ready["token"], ready["trainings"]["client_secret"]]
+        assert not [one for one in secrets if one in started.stdout + shown.stdout]
         again = run("up", *where, "--port", "0", "--detach")
         assert again.returncode != 0
         assert str(ready["pid"]) in again.stderr
