@@ -22,6 +22,12 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SAFE = "!$&'()*+,;=:@~"
 
 
+def scheme_of(text: str) -> str:
+    """Return the scheme of what a user wrote in lower case, "" for a path or a drive letter."""
+    match = _SCHEME.match(text)
+    return match[1].lower() if match and len(match[1]) > 1 else ""
+
+
 def uri_from_text(
     text: str, scope: Scope, *, allowed_schemes: Collection[str] = (), short: bool = False
 ) -> URL:
@@ -30,10 +36,8 @@ def uri_from_text(
     Raises:
         ValueError: says what is wrong and what to write instead.
     """
-    match = _SCHEME.match(text)
-    scheme = match[1].lower() if match else ""
-    if len(scheme) <= 1:
-        # No scheme, or a drive letter.
+    scheme = scheme_of(text)
+    if not scheme:
         if "file" in allowed_schemes and text:
             return file_uri(_expanded(text))
         raise ValueError(

@@ -3,13 +3,30 @@
 ``AIStore.connect(url)`` opens a client. Errors are in ``neuro_client.aistore.errors``.
 """
 
-from .attributes import ObjectAttributes
-from .authn import AuthN
-from .bucket import Bucket
+from .batch.api import Batch, BatchItem
+from .buckets.bucket import Bucket
+from .buckets.listing import ObjectIterator
+from .buckets.store import AISStore
 from .client import AIStore
 from .cluster import Cluster
+from .connection.authn import AuthN
+from .connection.requests import RequestClient
+from .dataset.api import Dataset, DatasetOptions
+from .dataset.samples import Sample, SampleError
+from .dataset.threads import SampleThread
+from .dsort.api import Dsort
+from .dsort.records import (
+    DsortJobInfo,
+    DsortMetrics,
+    DsortPhase,
+    DsortTimes,
+    LocalExtraction,
+    MetaSorting,
+    ShardCreation,
+)
 from .errors import (
     AISError,
+    AISJobFailed,
     ErrBadCksum,
     ErrBckAlreadyExists,
     ErrBckNotFound,
@@ -29,11 +46,22 @@ from .errors import (
     Timeout,
     UnexpectedHTTPStatusCode,
 )
-from .files import ObjectFileReader, ObjectFileWriter
-from .listing import ObjectIterator
+from .etl.api import Etl
+from .etl.records import (
+    ETLDetails,
+    ETLNodeHealth,
+    ETLNodeLogs,
+    ETLNodeMetrics,
+    ETLObjectError,
+)
+from .groups.api import ObjectGroup
+from .groups.names import ObjectNames, ObjectRange, ObjectTemplate
+from .jobs.api import Job
+from .jobs.records import JobSnapshot, JobStats, WaitResult
 from .models import (
     BucketEntry,
     BucketInfo,
+    BucketInventory,
     BucketList,
     BucketModel,
     BucketSummary,
@@ -44,26 +72,42 @@ from .models import (
     Smap,
     Snode,
 )
-from .multipart import MultipartUpload
 from .names import Namespace
-from .object import Object
-from .reader import ObjectReader
-from .requests import RequestClient
-from .store import AISStore
+from .objects.attributes import ObjectAttributes
+from .objects.files import ObjectFileReader, ObjectFileWriter
+from .objects.multipart import MultipartUpload
+from .objects.object import Object
+from .objects.reader import ObjectReader
 
 __all__ = [
     "AISError",
+    "AISJobFailed",
     "AISStore",
     "AIStore",
     "AuthN",
+    "Batch",
+    "BatchItem",
     "Bucket",
     "BucketEntry",
     "BucketInfo",
+    "BucketInventory",
     "BucketList",
     "BucketModel",
     "BucketSummary",
     "Cluster",
+    "Dataset",
+    "DatasetOptions",
+    "Dsort",
+    "DsortJobInfo",
+    "DsortMetrics",
+    "DsortPhase",
+    "DsortTimes",
+    "ETLDetails",
     "ETLInfo",
+    "ETLNodeHealth",
+    "ETLNodeLogs",
+    "ETLNodeMetrics",
+    "ETLObjectError",
     "ErrBadCksum",
     "ErrBckAlreadyExists",
     "ErrBckNotFound",
@@ -77,11 +121,17 @@ __all__ = [
     "ErrRemoteBckNotFound",
     "ErrUnsupp",
     "ErrXactNonIC",
+    "Etl",
     "InvalidBckProvider",
     "InvalidObjectRangeIndex",
+    "Job",
     "JobInfoNotFound",
+    "JobSnapshot",
+    "JobStats",
     "JobStatus",
     "ListObjectFlag",
+    "LocalExtraction",
+    "MetaSorting",
     "MultipartUpload",
     "Namespace",
     "NetInfo",
@@ -89,11 +139,20 @@ __all__ = [
     "ObjectAttributes",
     "ObjectFileReader",
     "ObjectFileWriter",
+    "ObjectGroup",
     "ObjectIterator",
+    "ObjectNames",
+    "ObjectRange",
     "ObjectReader",
+    "ObjectTemplate",
     "RequestClient",
+    "Sample",
+    "SampleError",
+    "SampleThread",
+    "ShardCreation",
     "Smap",
     "Snode",
     "Timeout",
     "UnexpectedHTTPStatusCode",
+    "WaitResult",
 ]

@@ -12,13 +12,17 @@ from yarl import URL
 from ..config.services import AIStoreSettings
 from ..retry import RetryPolicy
 from ..transfer import Side
-from . import transfers
-from .bucket import Bucket
+from .batch.api import Batch
+from .buckets import transfers
+from .buckets.bucket import Bucket
 from .cluster import Cluster
+from .connection.requests import RequestClient
+from .connection.settings import Timeout, resolve
+from .dsort.api import Dsort
+from .etl.api import Etl
+from .jobs.api import Job
 from .names import AIS, Namespace
-from .object import Object
-from .requests import RequestClient
-from .settings import Timeout, resolve
+from .objects.object import Object
 
 
 class AIStore:
@@ -129,6 +133,45 @@ class AIStore:
     def cluster(self) -> Cluster:
         """Ask about the cluster."""
         return Cluster(self._requests)
+
+    def job(self, job_id: str = "", job_kind: str = "") -> Job:
+        """Name a job, or the kind of one to start."""
+        return Job(self._requests, job_id, job_kind)
+
+    def dsort(self, dsort_id: str = "") -> Dsort:
+        """Name a dSort, or one to start."""
+        return Dsort(self._requests, dsort_id)
+
+    def etl(self, etl_name: str) -> Etl:
+        """Name an ETL."""
+        return Etl(self._requests, etl_name)
+
+    def batch(
+        self,
+        objects: Object | str | Sequence[Object | str] | None = None,
+        bucket: Bucket | None = None,
+        output_format: str = ".tar",
+        cont_on_err: bool = True,
+        only_obj_name: bool = False,
+        streaming_get: bool = True,
+        *,
+        coloc: int = 0,
+        fallback: bool = False,
+        max_resume: int = 5,
+    ) -> Batch:
+        """Collect objects to read by one request; the options are those of `Batch`."""
+        return Batch(
+            self._requests,
+            objects,
+            bucket,
+            output_format,
+            cont_on_err,
+            only_obj_name,
+            streaming_get,
+            coloc=coloc,
+            fallback=fallback,
+            max_resume=max_resume,
+        )
 
     def get_object_from_url(self, url: str) -> Object:
         """Name the object of ``ais://bucket/name``, or of another provider's."""

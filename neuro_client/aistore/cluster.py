@@ -8,10 +8,11 @@ from typing import Any
 
 from ..errors import NeuroError
 from . import wire
+from .connection.placement import owner
+from .connection.requests import RequestClient
+from .jobs.records import kind_of
 from .models import BucketModel, ETLInfo, JobStatus, Smap
 from .names import AIS, Namespace, provider_of
-from .placement import owner
-from .requests import RequestClient
 from .versions import server_version
 
 _PRIMARY_READY = {"prr": "true"}
@@ -91,10 +92,13 @@ class Cluster:
         )
         return [str(item) for item in wire.items(found, "the list of running jobs")]
 
+    async def list_etls(self) -> list[ETLInfo]:
+        """Return all ETLs; servers of today tell stopped ones too, by their ``stage``."""
+        return wire.read_etls(await self._client.json("GET", "etl"))
+
     async def list_running_etls(self) -> list[ETLInfo]:
         """Return the running ETLs."""
-        found = wire.read_etls(await self._client.json("GET", "etl"))
-        return [etl for etl in found if etl.stage in ("", "Running")]
+        return [etl for etl in await self.list_etls() if etl.stage in ("", "Running")]
 
     async def is_aistore_running(self) -> bool:
         """Tell whether the cluster has started; False for whatever goes wrong."""
@@ -157,4 +161,5 @@ class Cluster:
 
 
 def _query(kind: str, node: str, active: bool) -> dict[str, object]:
-    return {"kind": kind, "node": node, "show_active": active}
+    # Lists know the names of actions only (aistore.md §22.16).
+    return {"kind": kind_of(kind), "node": node, "show_active": active}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copyreg
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
-from ..errors import NeuroError, NotSupportedError, ResponseError
+from ..errors import JobFailed, NeuroError, NotSupportedError, ResponseError
 from ..transport import Failure, build_error, status_class
 from ..transport.mapping import json_object
 
@@ -108,6 +109,13 @@ class Timeout(NeuroError, TimeoutError):
     """Report work of the cluster that did not end in time; it goes on."""
 
 
+class AISJobFailed(JobFailed):
+    """Report an awaited job of a cluster that ended without success.
+
+    ``job`` tells how it ended, ``description`` is what the nodes said.
+    """
+
+
 class InvalidObjectRangeIndex(NeuroError, ValueError):
     """Report indices of a range of objects that make no sense."""
 
@@ -133,6 +141,7 @@ _BY_CODE: dict[str, type[Exception]] = {
     "ErrXactNonIC": ErrXactNonIC,
     "ErrBusy": ErrBusy,
     "ErrLimitedCoexistence": ErrBusy,
+    "ErrXactUsePrev": ErrBusy,
     "ErrInvalidBackendProvider": InvalidBckProvider,
     "ErrNotRemoteBck": ErrNotRemoteBck,
     "ErrUnsupp": ErrUnsupp,
@@ -165,6 +174,13 @@ def map_error(failure: Failure) -> Exception:
     return error
 
 
+def missing_object(message: str) -> AISError:
+    """Return the error of an object that an answer said to be missing, whatever its status."""
+    error = _class(ErrObjNotFound, 404)(message, status=404)
+    error.message = message
+    return error
+
+
 def _class(kind: type[Exception], status: int) -> type[AISError]:
     """Return the class that is both of a kind and of a status."""
     found = _classes.get((kind, status))
@@ -175,11 +191,22 @@ def _class(kind: type[Exception], status: int) -> type[AISError]:
 
 def _joined(kind: type[Exception], status: int) -> type[AISError]:
     bases = (kind,) if issubclass(kind, AISError) else (kind, AISError)
-    return type(
-        kind.__name__,
-        (*bases, status_class(status)),
-        {"__module__": __name__, "__doc__": kind.__doc__, "_kind": kind},
-    )
+    facts = {"__module__": __name__, "__doc__": kind.__doc__, "_kind": kind, "_status": status}
+    return cast("type[AISError]", _Joined(kind.__name__, (*bases, status_class(status)), facts))
+
+
+class _Joined(type):
+    """Make the classes of a kind and a status, which pickle could not find by their names.
+
+    Data loaders send the class of an error from one process to another.
+    """
+
+
+def _reduce(cls: Any) -> tuple[Any, tuple[Any, ...]]:
+    return _class, (cls._kind, cls._status)
+
+
+copyreg.pickle(_Joined, _reduce)
 
 
 def _restore(
@@ -220,7 +247,7 @@ def _missing(path: str, text: str) -> type[Exception]:
     if bucket:
         remote = bucket[1] in ("remote", "cloud") or bucket[2] != "ais"
         return ErrRemoteBckNotFound if remote else ErrBckNotFound
-    if "/v1/objects/" in path:
+    if "/v1/objects/" in path or "/v1/ml/" in path:
         return ErrObjNotFound
     return ErrBckNotFound if "/v1/buckets/" in path else AISError
 

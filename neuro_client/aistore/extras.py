@@ -30,6 +30,16 @@ def packing() -> Any:
     return _load("msgpack")
 
 
+def pickling() -> Any:
+    """Return the module that writes functions and classes with their code; blocks."""
+    return _load("cloudpickle")
+
+
+def yaml() -> Any:
+    """Return the module of YAML; blocks."""
+    return _load("yaml")
+
+
 def load_all() -> None:
     """Load what every client needs; blocks, so it runs in a thread."""
     hashes()

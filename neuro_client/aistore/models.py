@@ -11,8 +11,8 @@ import attrs
 from .names import AIS, Namespace
 
 if TYPE_CHECKING:
-    from .bucket import Bucket
-    from .object import Object
+    from .buckets.bucket import Bucket
+    from .objects.object import Object
 
 _MAINTENANCE = 1 << 2 | 1 << 3
 
@@ -182,6 +182,25 @@ class BucketInfo:
 
     props: Mapping[str, Any]
     summary: BucketSummary | None = None
+
+
+@attrs.frozen
+class BucketInventory:
+    """Describe a list of a bucket's names that was made before; ``nat`` counts the targets.
+
+    ``started`` and ``finished`` are in nanoseconds since the epoch, ``finished`` 0 before its end.
+    """
+
+    name: str
+    bucket: str = ""
+    obj_name: str = ""
+    size: int = 0
+    started: int = 0
+    finished: int = 0
+    ntotal: int = 0
+    smap_ver: int = 0
+    chunks: int = 0
+    nat: int = 0
 
 
 @attrs.frozen

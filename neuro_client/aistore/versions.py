@@ -8,15 +8,21 @@ from contextlib import asynccontextmanager
 
 from ..errors import NeuroError, NotSupportedError
 from . import wire
+from .connection.requests import RequestClient
 from .errors import AISError, ErrUnsupp
-from .requests import RequestClient
 
 Version = tuple[int, int]
 
 MULTIPART: Version = (4, 0)
+GET_BATCH: Version = (3, 30)
 COPY_OBJECT: Version = (4, 0)
+ETL_RUNTIME: Version = (3, 30)
+"""Takes images and classes from then on, and functions no more."""
+ETL_STOPS_ITSELF: Version = (4, 0)
+INVENTORY: Version = (4, 3)
 
 _NUMBER = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+_UNKNOWN_FIELD = re.compile(r"unknown field:? \"?([\w-]+)")
 _MISUNDERSTOOD = frozenset({400, 405, 501})
 # Releases up to 5.0 are tagged v1.MAJOR.MINOR.
 _TAGGED = 1
@@ -50,6 +56,31 @@ async def require(client: RequestClient, what: str, since: Version) -> None:
     found = await server_version(client)
     if found is not None and found < since:
         raise _too_old(what, since, found)
+
+
+async def refuse_from(client: RequestClient, what: str, gone: Version, instead: str) -> None:
+    """Refuse a call that a newer server has no more."""
+    found = await server_version(client)
+    if found is not None and found >= gone:
+        raise NotSupportedError(
+            f"{what} needs AIStore before {_shown(gone)}; this one is {_shown(found)}: {instead}"
+        )
+
+
+@asynccontextmanager
+async def options_of(client: RequestClient) -> AsyncGenerator[None]:
+    """Turn the refusal of a server that is too old for an option into `NotSupportedError`."""
+    try:
+        yield
+    except AISError as error:
+        field = _UNKNOWN_FIELD.search(error.message)
+        if error.status != 400 or field is None:
+            raise
+        found = await server_version(client)
+        has = "This server" if found is None else f"This server, AIStore {_shown(found)},"
+        raise NotSupportedError(
+            f"{has} does not know the option {field[1]!r}; leave it out or use a newer one"
+        ) from error
 
 
 @asynccontextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProtocolError
 from .extras import packing
 from .models import (
     BucketEntry,
+    BucketInventory,
     BucketList,
     BucketModel,
     BucketSummary,
@@ -22,7 +24,7 @@ from .models import (
 from .names import Namespace
 
 if TYPE_CHECKING:
-    from .bucket import Bucket
+    from .buckets.bucket import Bucket
 
 MSGPACK = "application/msgpack"
 
@@ -80,6 +82,20 @@ def text(found: Mapping[str, Any], key: str, what: str) -> str:
     if not isinstance(value, str):
         raise ProtocolError(f"$.{key} of {what} is not a text")
     return value
+
+
+def moment(found: Mapping[str, Any], key: str, what: str) -> datetime | None:
+    """Return a time of RFC 3339; absent, empty and the year 1 are none."""
+    written = text(found, key, what)
+    if not written:
+        return None
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        raise ProtocolError(f"$.{key} of {what} is not a time: {written[:40]!r}") from None
+    if time.year == 1:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def job_id(body: bytes) -> str:
@@ -205,6 +221,23 @@ def read_summary(value: Any) -> BucketSummary:
         used_pct=number(found, "used_pct", what),
         is_present=found.get("is_present") is True,
     )
+
+
+def read_inventories(value: Any) -> dict[str, BucketInventory]:
+    """Read the inventories of a bucket, null for none."""
+    what = "an inventory"
+    numbers = ("size", "started", "finished", "ntotal", "smap_ver", "chunks", "nat")
+    told = mapping({} if value is None else value, "the inventories")
+    found = {}
+    for name, item in told.items():
+        one = mapping(item, what)
+        found[name] = BucketInventory(
+            text(one, "name", what) or name,
+            text(one, "bucket", what),
+            text(one, "obj_name", what),
+            *(number(one, key, what) for key in numbers),
+        )
+    return found
 
 
 def read_page(body: bytes, kind: str, bucket: Bucket | None) -> BucketList:

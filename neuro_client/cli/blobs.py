@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..buckets import BucketEntry
 from ..client import Client
-from ..errors import NeuroError, ResourceNotFound, ServerError
-from ..retry import RetryPolicy, is_transient
-from ..threads import run_blocking
+from ..errors import NeuroError, ServerError
 from ..transfer import Side
-from ..transfer.flow import retrying
 from . import errors
 from .copy import cp
 from .output import human_size, human_time, iso, print_json, print_pairs, print_table, printable
 from .params import duration
 from .places import NO_BUCKET, Place, read_place
+from .reading import as_typed, write_out
 from .removing import Removed
 from .session import async_command, open_client
 from .settings import Settings, common_options
 
 _LONGEST = 7 * 24 * 3600
-_RETRY = RetryPolicy()
 
 
 @click.group(short_help="Work with what is in buckets.")
@@ -60,15 +52,6 @@ async def _place(
     if in_bucket and not side.key:
         raise click.UsageError(f"{text} is a whole bucket; name what is in it")
     return place, side
-
-
-@contextmanager
-def _as_typed(text: str) -> Iterator[None]:
-    """Report a missing blob by what the user typed, not by its name at the provider."""
-    try:
-        yield
-    except ResourceNotFound as error:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), text) from error
 
 
 @blob.command("ls")
@@ -140,7 +123,7 @@ async def stat(settings: Settings, uri: str) -> None:
     """Describe a blob, or a folder."""
     async with open_client(settings) as client:
         place, side = await _place(settings, client, uri)
-        with _as_typed(uri):
+        with as_typed(uri):
             entry = await side.store.head(side.key)
     kind = "folder" if entry.is_dir else "blob"
     if settings.json:
@@ -173,38 +156,8 @@ async def cat(settings: Settings, uris: Sequence[str]) -> None:
     async with open_client(settings) as client:
         for text in uris:
             _, side = await _place(settings, client, text, in_bucket=True)
-            with _as_typed(text):
-                await _write_out(side, text)
-
-
-async def _write_out(side: Side, text: str) -> None:
-    """Write a blob to stdout; after a cut go on where it broke, in the same version."""
-    entry = await retrying(_RETRY, lambda: side.store.head(side.key))
-    if entry.is_dir:
-        raise IsADirectoryError(errno.EISDIR, "It is a folder", text)
-    position = attempt = 0
-    while True:
-        try:
-            async with side.store.get(
-                side.key, start=position, end=entry.size, version=entry.version
-            ) as chunks:
-                async for chunk in chunks:
-                    await run_blocking(_write_all, chunk)
-                    position += len(chunk)
-                    attempt = 0
-            return
-        except NeuroError as error:
-            attempt += 1
-            pause = _RETRY.delay(attempt, error) if is_transient(error) else None
-            if pause is None:
-                raise
-        await asyncio.sleep(pause)
-
-
-def _write_all(chunk: Any) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(sys.stdout.fileno(), view) :]
+            with as_typed(text):
+                await write_out(side, text)
 
 
 @blob.command("rm")

@@ -1,4 +1,4 @@
-"""``cp`` of the groups ``storage`` and ``blob``, and ``storage mv``."""
+"""``cp`` of the groups ``storage``, ``blob`` and ``ais``, and ``storage mv``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import Any
 
 import attrs
 import click
+from yarl import URL
 
-from ..client import Client
+from ..buckets import Buckets
+from ..copying import copy
+from ..storage import Storage
 from ..transfer import AsyncFilterFunc, FileFilter, TransferOptions
 from . import errors
+from .ends import AISTORE, Ends, read_target
 from .output import print_json
-from .places import Place, Target, is_dir, read_place, read_target
+from .places import Place, Target, read_place
 from .progress import Tally, watch
 from .session import async_command, open_client
 from .settings import Settings, common_options
@@ -89,9 +93,9 @@ async def cp(
     progress: bool | None,
     **options: Any,
 ) -> int:
-    """Copy files between this machine, the storage and buckets.
+    """Copy files between this machine, the storage, buckets and AIStore.
 
-    An argument is a local path, a file: URL, a storage: URI or a blob: URI. What is on this
+    An argument is a local path, a file: URL, or a URI of storage:, blob: or ais:. What is on this
     machine on neither side is streamed through it, and never put on its disk. As with the shell's
     cp, what is copied onto a directory that exists is put inside under its own name; -T makes
     DESTINATION the copy itself, which is what keeps two directories in step. SOURCE/. stands for
@@ -108,19 +112,20 @@ async def cp(
       neuro-client storage cp -ruT data storage:data        only what changed
       neuro-client storage cp -r --exclude '*' --include '*/' --include '*.json' storage:out .
       neuro-client blob cp -r storage:out blob:results/run-1
+      neuro-client ais cp -r data ais:train/images
     """
     context = click.get_current_context()
     rules: list[tuple[bool, str]] = context.meta[_RULES]
-    async with open_client(settings) as client:
-        how = await _how(client, rules, **options)
-        places = [await read_place(settings, client, text) for text in sources]
-        place = await read_place(settings, client, destination)
+    async with Ends.open(settings, (*sources, destination)) as ends:
+        how = await _how(ends, rules, **options)
+        places = [await ends.read(text) for text in sources]
+        place = await ends.read(destination)
         if place.is_local and any(source.is_local for source in places):
             raise click.UsageError("Source and destination are both on this machine; use cp")
-        target = await read_target(client, places, place, exact=options["exact"])
+        target = await read_target(ends, places, place, exact=options["exact"])
         with watch(bars=progress, quiet=settings.quiet) as tally:
             for source in places:
-                await _Copy(client, how, tally).run(source, target)
+                await _Copy(ends, how, tally).run(source, target)
     if settings.json:
         print_json(tally.document())
     else:
@@ -139,7 +144,7 @@ class _How:
 
 
 async def _how(
-    client: Client,
+    ends: Ends,
     rules: list[tuple[bool, str]],
     *,
     recursive: bool,
@@ -149,7 +154,7 @@ async def _how(
     exclude_from_files: str | None,
     keep_going: bool,
 ) -> _How:
-    section = (await client.config.get_user_config()).get("storage", {})
+    section = (await ends.user_config()).get("storage", {})
     excluded: list[str] = section.get("cp-exclude", [])
     names = section.get("cp-exclude-from-files", [_IGNORE_FILE])
     if exclude_from_files is not None:
@@ -174,13 +179,13 @@ async def _how(
 class _Copy:
     """Copy one source after the other."""
 
-    client: Client
+    ends: Ends
     how: _How
     tally: Tally
 
     async def run(self, source: Place, target: Target) -> None:
         """Copy a file, or a directory if that was asked for."""
-        directory = await is_dir(self.client, source.uri)
+        directory = await self.ends.is_dir(source.uri)
         if directory is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source.text)
         if directory and not self.how.recursive:
@@ -191,46 +196,60 @@ class _Copy:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), source.text)
         if not directory and target.place.must_be_dir and not target.into:
             raise FileNotFoundError(errno.ENOENT, "There is no such directory", target.place.text)
-        if source.is_local:
-            await self._upload(source, target, directory)
-        elif target.place.is_local:
-            await self._download(source, target, directory)
+        uri = target.of(source)
+        schemes = {source.uri.scheme, uri.scheme}
+        if source.is_local and uri.scheme == AISTORE and directory:
+            await self._upload_to_aistore(source.uri, uri)
+        elif AISTORE in schemes or "file" not in schemes:
+            await self._between(source.uri, uri)
+        elif source.is_local:
+            await self._upload(source.uri, uri, directory)
         else:
-            await self._between(source, target)
+            await self._download(source.uri, uri, directory)
 
-    async def _upload(self, source: Place, target: Target, directory: bool) -> None:
-        how, uri = self.how, target.of(source)
-        service = self.client.buckets if uri.scheme == "blob" else self.client.storage
+    def _service(self, uri: URL) -> Buckets | Storage:
+        client = self.ends.client
+        return client.buckets if uri.scheme == "blob" else client.storage
+
+    async def _upload(self, src: URL, dst: URL, directory: bool) -> None:
+        how, service = self.how, self._service(dst)
         if directory:
             await service.upload_dir(
-                source.uri,
-                uri,
+                src,
+                dst,
                 filter=how.accept,
                 ignore_file_names=how.ignore_files,
                 progress=self.tally,
                 options=how.options,
             )
         else:
-            await service.upload_file(source.uri, uri, progress=self.tally, options=how.options)
+            await service.upload_file(src, dst, progress=self.tally, options=how.options)
 
-    async def _download(self, source: Place, target: Target, directory: bool) -> None:
-        how, uri = self.how, target.of(source)
-        service = self.client.buckets if source.uri.scheme == "blob" else self.client.storage
+    async def _upload_to_aistore(self, src: URL, dst: URL) -> None:
+        bucket, key = self.ends.aistore.parse_url(dst)
+        await bucket.upload_dir(
+            src,
+            key,
+            filter=self.how.accept,
+            ignore_file_names=self.how.ignore_files,
+            progress=self.tally,
+            options=self.how.options,
+        )
+
+    async def _download(self, src: URL, dst: URL, directory: bool) -> None:
+        how, service = self.how, self._service(src)
         if directory:
             await service.download_dir(
-                source.uri,
-                uri,
-                filter=how.accept,
-                progress=self.tally,
-                options=how.options,
+                src, dst, filter=how.accept, progress=self.tally, options=how.options
             )
         else:
-            await service.download_file(source.uri, uri, progress=self.tally, options=how.options)
+            await service.download_file(src, dst, progress=self.tally, options=how.options)
 
-    async def _between(self, source: Place, target: Target) -> None:
-        await self.client.copy(
-            source.uri,
-            target.of(source),
+    async def _between(self, src: URL, dst: URL) -> None:
+        await copy(
+            src,
+            dst,
+            stores=self.ends.stores,
             recursive=self.how.recursive,
             options=self.how.options,
             filter=self.how.accept,
@@ -264,7 +283,7 @@ async def mv(settings: Settings, sources: Sequence[str], destination: str, exact
     async with open_client(settings) as client:
         places = [await read_place(settings, client, text, ("storage",)) for text in sources]
         place = await read_place(settings, client, destination, ("storage",))
-        target = await read_target(client, places, place, exact=exact)
+        target = await read_target(Ends(settings, client, None), places, place, exact=exact)
         moved = []
         for source in places:
             uri = target.of(source)

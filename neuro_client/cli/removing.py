@@ -28,9 +28,16 @@ class Removed(AbstractDeleteProgress):
 
 
 async def remove_each(
-    settings: Settings, names: Sequence[str], remove: Callable[[str], Awaitable[None]]
+    settings: Settings,
+    names: Sequence[str],
+    remove: Callable[[str], Awaitable[None]],
+    *,
+    done: str = "removed",
 ) -> int:
-    """Remove one after the other, report what fails, and return the code of the first failure."""
+    """Remove one after the other, report what fails, and return the code of the first failure.
+
+    ``done`` is what the JSON document calls those that did not fail.
+    """
     removed = []
     code = errors.DONE
     for name in names:
@@ -42,5 +49,5 @@ async def remove_each(
         else:
             removed.append(name)
     if settings.json:
-        print_json({"removed": removed})
+        print_json({done: removed})
     return code

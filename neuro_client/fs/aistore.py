@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..aistore import AIStore
-from ..aistore.store import open_store
+from ..aistore.buckets.store import open_store
 from ..config import config_dir
 from ..config.services import AIStoreSettings, Services
 from ..threads import run_blocking

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import tarfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,8 +33,17 @@ class Sample:
     document: dict[str, Any]
 
     def hops(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
-        filled: list[dict[str, Any]] = fill(self.document["hops"], values)
+        filled: list[dict[str, Any]] = _with_names(fill(self.document["hops"], values), values)
         return filled
+
+
+def _with_names(value: Any, values: Mapping[str, str]) -> Any:
+    """Fill the names of members too: what targets tell stands under their ids."""
+    if isinstance(value, list):
+        return [_with_names(item, values) for item in value]
+    if isinstance(value, dict):
+        return {fill(key, values): _with_names(item, values) for key, item in value.items()}
+    return value
 
 
 def samples() -> list[Sample]:
@@ -118,6 +130,12 @@ def differences(sample: Sample, golden: Mapping[str, Any], live: Mapping[str, An
     if "json" in golden:
         answer = json.loads(live["body"])
         return found + shape_errors(golden["json"], answer, optional=optional, exact=exact)
+    kind = golden.get("headers", {}).get("Content-Type", "")
+    if kind.startswith(("application/x-tar", "multipart/")):
+        return found + _batch_errors(sample, golden, live)
+    kind = golden.get("headers", {}).get("Content-Type", "")
+    if kind.startswith(("application/x-tar", "multipart/")):
+        return found + _batch_errors(sample, golden, live)
     if "base64" in golden:
         unpack = packing().unpackb
         expected = unpack(base64.b64decode(golden["base64"]))
@@ -128,3 +146,27 @@ def differences(sample: Sample, golden: Mapping[str, Any], live: Mapping[str, An
     if bool(text) != bool(golden.get("text")):
         found.append(f"the text is {text!r} instead of {golden.get('text')!r}")
     return found
+
+
+def _batch_errors(sample: Sample, golden: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    """Compare batches: what is told of the objects, and the files of the archives."""
+    told, files = _batch(live["headers"], live["body"])
+    golden_told, golden_files = _batch(golden["headers"], base64.b64decode(golden["base64"]))
+    errors = [] if files == golden_files else [f"the files are {files} instead of {golden_files}"]
+    optional = sample.document.get("optional", ())
+    return errors + shape_errors(golden_told, told, optional=optional, exact=())
+
+
+def _batch(headers: Mapping[str, str], body: bytes) -> tuple[Any, list[tuple[str, bytes]]]:
+    kind, told = headers["Content-Type"], None
+    if kind.startswith("multipart/"):
+        message = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+        parts = [
+            part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()
+        ]
+        metadata, archive = parts
+        assert isinstance(metadata, bytes) and isinstance(archive, bytes)
+        told, body = json.loads(metadata), archive
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        opened = ((info.name, tar.extractfile(info)) for info in tar)
+        return told, [(name, file.read() if file else b"") for name, file in opened]

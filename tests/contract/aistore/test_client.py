@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from neuro_client.aistore import (
     AIStore,
     Bucket,
+    DsortJobInfo,
     ErrBadCksum,
     ErrBckAlreadyExists,
     ErrBckNotFound,
+    ErrETLAlreadyExists,
+    ErrETLNotFound,
+    ErrJobNotFound,
     ErrObjNotFound,
+    Etl,
+    ETLNodeHealth,
+    ETLNodeLogs,
+    ETLNodeMetrics,
     ListObjectFlag,
     Namespace,
     Object,
@@ -22,11 +30,14 @@ from neuro_client.errors import IllegalArgumentError
 from neuro_client.retry import NEVER
 
 from ..golden import TOKEN
+from . import calls_groups
 from .exchanges import Sample, samples, stage
 
 pytestmark = pytest.mark.contract
 
 UPLOAD = "up-1"
+JOB, SORT = "ekbXRPPpm", "srt-z9TikrrZR"
+FIRST, SECOND = "LKPt8081", "twQt8082"
 HELLO = b"hello world"
 
 Call = Callable[[AIStore], Awaitable[None]]
@@ -148,20 +159,134 @@ async def promote(client: AIStore) -> None:
     assert await thing(client).promote("/p", recursive=True, overwrite_dest=True) == ""
 
 
+async def job_status(client: AIStore) -> None:
+    status = await client.job(JOB, "copy-bucket").status()
+    assert (status.uuid, status.end_time, status.aborted) == (JOB, 1795199515990413332, False)
+
+
+async def job_snapshots(client: AIStore) -> None:
+    first, second = await client.job(JOB).snapshots()
+    assert (first.target_id, second.target_id) == (FIRST, SECOND)
+    assert (first.stats.objects, first.stats.bytes, first.workers) == (26, 302, 0)
+    assert first.src_bck is not None and first.src_bck.name == "b1"
+    assert first.joggers == 2 and first.is_idle and first.end_time is not None
+
+
+async def job_start_buckets(client: AIStore) -> None:
+    spaced = client.bucket("new", namespace=Namespace(name="ns"))
+    job = client.job(job_kind="ec-encode")
+    assert await job.start(FIRST, buckets=[first(client), spaced]) == job.job_id == "xkbXRPPpm"
+
+
+async def copy_with_options(client: AIStore) -> None:
+    other = client.bucket("b2")
+    await first(client).copy(
+        other, latest=True, sync=True, num_workers=8, continue_on_error=True, recursive=False
+    )
+
+
+async def show_inventory(client: AIStore) -> None:
+    found = (await client.bucket("b1", "aws").show_inventory("nightly"))["nightly"]
+    assert (found.name, found.ntotal, found.size, found.nat) == ("nightly", 26, 302, 2)
+
+
+SPEC = {
+    "input_bck": {"name": "b1", "provider": "ais"},
+    "output_bck": {"name": "b2", "provider": "ais"},
+    "input_extension": ".tar",
+    "input_format": "shard",
+    "output_format": "out-{00..09}",
+    "output_shard_size": "10KB",
+    "algorithm": {"kind": "alphanumeric"},
+    "description": "x",
+}
+
+
+async def dsort_info(client: AIStore) -> None:
+    told = await client.dsort(SORT).get_job_info()
+    assert set(told) == {FIRST, SECOND}
+    info = told[FIRST]
+    assert (info.id, info.loc_bytes, info.finished_shard_creation) == (SORT, 45, 378474)
+    assert info.metrics.local_extraction.extracted_record_count == 15
+    assert info.metrics.shard_creation.created_count == 1
+    assert info.metrics.meta_sorting.elapsed == 411033
+    assert info.is_finished and info.archived
+
+
+async def etl_view(client: AIStore) -> None:
+    details = await client.etl("etl-name").view()
+    assert (details.id, details.timeout, details.obj_timeout) == ("etl-name", "5m", "45s")
+    assert isinstance(details.runtime, dict) and details.runtime["command"] == ["run", "it"]
+
+
+async def etl_list(client: AIStore) -> None:
+    [found] = await client.cluster().list_running_etls()
+    assert (found.id, found.xaction_id) == ("etl-name", "etl-kbXRPPpm")
+
+
+def etl(client: AIStore, name: str = "new-etl") -> Etl:
+    return client.etl(name)
+
+
+def old_etl(client: AIStore) -> Etl:
+    return client.etl("etl-name")
+
+
+IMAGE = ("some/image:1", "run it", "hpull")
+
+
 CALLS: dict[str, Call] = {
+    **calls_groups.CALLS,
     "append": append,
     "blob_download": giving(
         lambda c: c.bucket("b1", "aws").object("big").blob_download(2**20, 4), "blb-x"
     ),
     "check_lock": giving(lambda c: thing(c).check_lock(), "free"),
     "copy_bucket": giving(lambda c: first(c).copy(c.bucket("b2"), "d/", "c/"), "ekbXRPPpm"),
+    "copy_bucket_options": copy_with_options,
     "create": create,
     "create_existing": failing(lambda c: first(c).create(), ErrBckAlreadyExists),
+    "create_inventory": giving(
+        lambda c: c.bucket("b1", "aws").create_inventory(
+            "nightly", "d/", names_per_chunk=100, force=True
+        ),
+        "inv-kbXRPPpm",
+    ),
     "create_namespaced": create_namespaced,
     "delete": lambda c: thing(c).delete(),
     "delete_missing": failing(lambda c: thing(c, "dir/none").delete(), ErrObjNotFound),
     "destroy": lambda c: first(c).delete(),
+    "destroy_inventory": lambda c: c.bucket("b1", "aws").destroy_inventory("nightly"),
     "destroy_missing": failing(lambda c: c.bucket("none").delete(), ErrBckNotFound),
+    "dsort_abort": lambda c: c.dsort(SORT).abort(),
+    "dsort_delete": lambda c: c.dsort(SORT).delete(),
+    "dsort_info": dsort_info,
+    "dsort_list": giving(lambda c: _ids(c.dsort().list("x")), [SORT]),
+    "dsort_missing": failing(lambda c: c.dsort("srt-none").metrics(), ErrJobNotFound),
+    "dsort_start": giving(lambda c: c.dsort().start(SPEC), SORT),
+    "etl_delete": lambda c: old_etl(c).delete(),
+    "etl_exists": failing(lambda c: old_etl(c).init(*IMAGE, LEVEL="9"), ErrETLAlreadyExists),
+    "etl_health": giving(
+        lambda c: old_etl(c).health(),
+        [ETLNodeHealth(FIRST, "Running"), ETLNodeHealth(SECOND, "Running")],
+    ),
+    "etl_init": giving(lambda c: etl(c).init(*IMAGE, LEVEL="9"), "etl-kbXRPPpm"),
+    "etl_init_spec": giving(
+        lambda c: etl(c).init_spec("apiVersion: v1\nkind: Pod\n"), "etl-kbXRPPpm"
+    ),
+    "etl_list": etl_list,
+    "etl_logs": giving(
+        lambda c: old_etl(c).logs(), [ETLNodeLogs(FIRST, "started\n"), ETLNodeLogs(SECOND)]
+    ),
+    "etl_logs_of_one": giving(lambda c: old_etl(c).logs(SECOND), [ETLNodeLogs(SECOND)]),
+    "etl_metrics": giving(
+        lambda c: old_etl(c).metrics(),
+        [ETLNodeMetrics(FIRST, 0.5, 4096), ETLNodeMetrics(SECOND, 0.25)],
+    ),
+    "etl_missing": failing(lambda c: etl(c, "nobody").view(), ErrETLNotFound),
+    "etl_start": lambda c: old_etl(c).start(),
+    "etl_stop": lambda c: old_etl(c).stop(),
+    "etl_view": etl_view,
     "evict_own": lambda c: c.bucket("b1", "aws").evict(keep_md=True),
     "get": giving(lambda c: thing(c).get().read_all(), HELLO),
     "get_map": get_map,
@@ -179,6 +304,16 @@ CALLS: dict[str, Call] = {
     "head_missing": failing(lambda c: thing(c, "dir/none").head(), ErrObjNotFound),
     "head_props": head_props,
     "is_running": giving(lambda c: c.cluster().is_aistore_running(), True),
+    "job_snapshots": job_snapshots,
+    "job_start": giving(lambda c: c.job(job_kind="lru-eviction").start(), "xkbXRPPpm"),
+    "job_start_bucket": giving(
+        lambda c: c.job(job_kind="make-n-copies").start(force=True, buckets=[first(c)]),
+        "xkbXRPPpm",
+    ),
+    "job_start_buckets": job_start_buckets,
+    "job_status": job_status,
+    "job_status_missing": failing(lambda c: c.job("nobody").status(), ErrJobNotFound),
+    "job_stop": lambda c: c.job(JOB, "copy-bck").stop(),
     "list_buckets": list_buckets,
     "list_empty": giving(lambda c: first(c).list_all_objects("none/"), []),
     "list_flags": flags,
@@ -203,6 +338,7 @@ CALLS: dict[str, Call] = {
     "rename_object": lambda c: _none(thing(c).rename("new")),
     "set_custom_props": lambda c: thing(c).set_custom_props({"k": "v=1"}, True),
     "set_props": set_props,
+    "show_inventory": show_inventory,
     "transform_bucket": giving(
         lambda c: first(c).transform("etl-name", c.bucket("b2"), ext={"jpg": "txt"}),
         "etl-kbXRPPpm",
@@ -212,6 +348,10 @@ CALLS: dict[str, Call] = {
 
 async def _none(work: Awaitable[object]) -> None:
     await work
+
+
+async def _ids(work: Awaitable[Sequence[DsortJobInfo]]) -> list[str]:
+    return [found.id for found in await work]
 
 
 SOURCE = re.compile(r"aistore\.md §\d+(\.\d+)*(; aistore\.md §\d+(\.\d+)*)*")
@@ -226,7 +366,8 @@ def test_every_call_has_its_sample_and_every_sample_its_facts() -> None:
 
 @pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
 async def test_the_client_speaks_as_the_facts_say(sample: Sample) -> None:
-    async with stage(sample, upload=UPLOAD, promoted="/p") as played:
+    names = {"job": JOB, "sort": SORT, "t1": FIRST, "t2": SECOND}
+    async with stage(sample, upload=UPLOAD, promoted="/p", **names) as played:
         async with AIStore.connect(
             played.values["proxy"], token=TOKEN, retry_config=NEVER, direct_reads=False
         ) as client:

@@ -24,8 +24,8 @@ from neuro_client.aistore import (
     Namespace,
     ObjectIterator,
 )
+from neuro_client.aistore.buckets.store import open_store
 from neuro_client.aistore.errors import Timeout
-from neuro_client.aistore.store import open_store
 from neuro_client.errors import (
     NotSupportedError,
     ProtocolError,

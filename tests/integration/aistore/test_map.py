@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from neuro_client.aistore import AIStore, ErrObjNotFound
-from neuro_client.aistore.placement import owner
+from neuro_client.aistore.connection.placement import owner
 from neuro_client.errors import TransportError
 
 from .nodes import SUM, Node, answer, failing, json_answer, nodes, smap, to

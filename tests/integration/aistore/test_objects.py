@@ -17,8 +17,8 @@ from neuro_client.aistore import (
     ErrBckNotFound,
     ErrObjNotFound,
     InvalidBckProvider,
-    checksums,
 )
+from neuro_client.aistore.objects import checksums
 from neuro_client.errors import (
     ChecksumMismatchError,
     IllegalArgumentError,
@@ -38,6 +38,7 @@ NAMES = (
     "hash#mark?and+plus&equals=",
     "ünïcödé-文件-🙂",
     "back\\slash",
+    "two\nlines\r",
     "n" * 200,
 )
 

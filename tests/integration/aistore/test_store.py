@@ -10,7 +10,7 @@ import pytest
 from yarl import URL
 
 from neuro_client.aistore import AIStore, BucketList
-from neuro_client.aistore.store import AISStore, FlatAISStore, open_store
+from neuro_client.aistore.buckets.store import AISStore, FlatAISStore, open_store
 from neuro_client.copying import copy, open_local
 from neuro_client.errors import SourceChangedError
 from neuro_client.testing.stores import CHECKS, entries

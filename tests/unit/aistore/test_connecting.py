@@ -10,9 +10,9 @@ import pytest
 from yarl import URL
 
 from neuro_client.aistore import AIStore
-from neuro_client.aistore.content import Content
-from neuro_client.aistore.reader import ByteRange
-from neuro_client.aistore.redirects import Hops, destination, is_signed
+from neuro_client.aistore.connection.redirects import Hops, destination, is_signed
+from neuro_client.aistore.objects.content import Content
+from neuro_client.aistore.objects.reader import ByteRange
 from neuro_client.config.services import AIStoreSettings
 from neuro_client.errors import ChecksumMismatchError, ConfigError, ProtocolError
 from neuro_client.transport import Answer

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from neuro_client.aistore import AIStore, Bucket, InvalidBckProvider, Namespace, Snode, checksums
+from neuro_client.aistore import AIStore, Bucket, InvalidBckProvider, Namespace, Snode
+from neuro_client.aistore.connection.placement import digest, mix, owner
 from neuro_client.aistore.names import check_bucket, check_object, provider_of
-from neuro_client.aistore.placement import digest, mix, owner
+from neuro_client.aistore.objects import checksums
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from multidict import CIMultiDict
 
 from neuro_client.aistore import ListObjectFlag, ObjectAttributes, wire
-from neuro_client.aistore.attributes import same_content
+from neuro_client.aistore.buckets.listing import flag_bits
 from neuro_client.aistore.extras import packing
-from neuro_client.aistore.listing import flag_bits
+from neuro_client.aistore.objects.attributes import same_content
 from neuro_client.aistore.versions import read_version
 from neuro_client.errors import ProtocolError
 

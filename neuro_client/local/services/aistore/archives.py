@@ -7,6 +7,9 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 import attrs
 
@@ -48,9 +51,17 @@ def strict_kind(name: str, mime: str = "") -> str:
 
 def readable(kind: str) -> str:
     """Return a format that this server has a codec for."""
-    if kind == LZ4:
-        raise unsupported("this server has no lz4")
+    if kind == LZ4 and _lz4() is None:
+        raise unsupported("this server has no lz4; run `pip install lz4`")
     return kind
+
+
+@cache
+def _lz4() -> Any:
+    try:
+        return import_module("lz4.frame")
+    except ImportError:
+        return None
 
 
 def members(data: bytes, kind: str) -> list[Member]:
@@ -61,6 +72,8 @@ def members(data: bytes, kind: str) -> list[Member]:
                 files = [one for one in archive.infolist() if not one.is_dir()]
                 return [Member(one.filename, archive.read(one)) for one in files]
         found = []
+        if kind == LZ4:
+            data = _lz4().decompress(data)
         with tarfile.open(
             fileobj=io.BytesIO(data), mode="r:gz" if _is_packed(kind) else "r:"
         ) as tar:
@@ -69,7 +82,8 @@ def members(data: bytes, kind: str) -> list[Member]:
                 if opened is not None:
                     found.append(Member(entry.name.removeprefix("./"), opened.read()))
         return found
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    # The codec of lz4 says RuntimeError.
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise AISError(500, f"failed to read the archive: {error}") from None
 
 
@@ -114,7 +128,7 @@ def pack(files: Iterable[Member], kind: str) -> bytes:
     ) as tar:
         for one in files:
             add(tar, one)
-    return packed.getvalue()
+    return bytes(_lz4().compress(packed.getvalue())) if kind == LZ4 else packed.getvalue()
 
 
 def add(tar: tarfile.TarFile, one: Member) -> None:

@@ -81,6 +81,11 @@ class Report:
         """Tell whether all phases ended."""
         return bool(self.creation.ended)
 
+    @property
+    def given_up(self) -> bool:
+        """Tell whether it ended early, or before it began."""
+        return self.aborted or bool(self.job.ended and not self.finished)
+
     def extracting(self) -> Any:
         """Run the first phase."""
         return self.extraction.running()
@@ -126,7 +131,7 @@ class Report:
             "loc-objs": str(self.shards if first else 0),
             "loc-bytes": str(self.bytes if first else 0),
             "Metrics": self._metrics(first=first),
-            "aborted": self.aborted,
+            "aborted": self.given_up,
             "archived": self.archived,
         }
 
@@ -156,7 +161,7 @@ class Report:
                 "moved_shard_count": "0",
             },
             "description": self.description,
-            "aborted": self.aborted,
+            "aborted": self.given_up,
             "archived": self.archived,
         }
         if self.warnings:

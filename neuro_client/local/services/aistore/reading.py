@@ -127,7 +127,7 @@ class Reading:
         headers = object_headers(found)
         headers[hdrs.CONTENT_TYPE] = _OCTETS
         for key, value in found.custom.items():
-            headers.add("Ais-Custom-Md", f"{key}={value}")
+            headers.add("Ais-Custom-Md", _in_one_line(f"{key}={value}"))
         if span.partial:
             headers[hdrs.ACCEPT_RANGES] = "bytes"
             headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.end - 1}/{found.size}"
@@ -216,7 +216,7 @@ class Reading:
     def _everything(self, bucket: Bucket, found: Object) -> CIMultiDict[str]:
         headers = object_headers(found)
         bck = bucket.bck
-        headers["Ais-Name"] = found.name
+        headers["Ais-Name"] = _in_one_line(found.name)
         headers["Ais-Bucket-Name"] = bck.name
         headers["Ais-Bucket-Provider"] = bck.provider
         if bck.uuid or bck.namespace:
@@ -226,7 +226,7 @@ class Reading:
         headers["Ais-Mirror-Copies"] = "1"
         headers["Ais-Mirror-Paths"] = f"[{self._mountpath()}]"
         for key, value in found.custom.items():
-            headers.add("Ais-Custom-Md", f"{key}={value}")
+            headers.add("Ais-Custom-Md", _in_one_line(f"{key}={value}"))
         return headers
 
     def _chosen(self, found: Object, names: str) -> CIMultiDict[str]:
@@ -254,7 +254,7 @@ class Reading:
             headers[hdrs.ETAG] = found.etag
         if "custom" in wanted:
             for key, value in found.custom.items():
-                headers.add("Ais-Custom-Md", f"{key}={value}")
+                headers.add("Ais-Custom-Md", _in_one_line(f"{key}={value}"))
         return headers
 
     def _mountpath(self) -> str:
@@ -262,6 +262,11 @@ class Reading:
 
     def _location(self) -> str:
         return f"{self._node.label}:mp[{self._mountpath()}, sda, ssd]"
+
+
+def _in_one_line(text: str) -> str:
+    """Return what a header can carry; servers in Go write spaces for line breaks too."""
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 _TOLD = {

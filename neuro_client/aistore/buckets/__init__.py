@@ -1,0 +1,1 @@
+"""One bucket: its life, its listings, folders through the engine."""

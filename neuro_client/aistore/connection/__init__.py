@@ -1,0 +1,1 @@
+"""From a call to the node that answers it: redirects, placement, retries, tokens."""

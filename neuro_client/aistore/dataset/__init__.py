@@ -1,0 +1,1 @@
+"""Samples for training out of objects and tar shards."""

@@ -1,0 +1,1 @@
+"""Distributed sorts of archives (aistore.md §13)."""

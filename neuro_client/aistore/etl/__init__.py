@@ -1,0 +1,1 @@
+"""Transformations of objects on the cluster (aistore.md §14)."""

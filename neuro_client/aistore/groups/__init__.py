@@ -1,0 +1,1 @@
+"""Many objects of a bucket by their names (aistore.md §11)."""

@@ -1,0 +1,1 @@
+"""Jobs of a cluster (aistore.md §12)."""

@@ -1,0 +1,1 @@
+"""One object: reading, writing, parts, checksums."""
