@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from yarl import URL
 
@@ -15,12 +15,12 @@ Request = tuple[bytes, bytes]
 """The head and the body; many requests may share one body."""
 
 
-def request(method: str, url: URL, token: str, body: bytes = b"") -> Request:
+def request(method: str, url: URL, headers: Mapping[str, str], body: bytes = b"") -> Request:
     """Put a request together."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
-        f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n"
-        f"Authorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n{more}"
+        f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode(), body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from .handlers import Handlers
 from .models import SCHEMA
 from .records import Records
 from .store import S3Store
+from .writing import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,10 @@ class _Endpoint:
             used = await store.files()
             if left := await asyncio.to_thread(files.sweep, used):
                 logger.info("Removed %d files that no object names", left)
-            self._handlers = Handlers(store, files)
-            platform.s3 = S3Control(platform, store, files)
-            yield
+            with closing(Writer(store, files)) as writer:
+                self._handlers = Handlers(store, files, writer)
+                platform.s3 = S3Control(platform, store, files)
+                yield
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""

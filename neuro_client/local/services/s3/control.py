@@ -119,6 +119,26 @@ class S3Control:
         except S3Error:
             raise NoSuchBucket(name) from None
 
+    async def quotas(self, name: str) -> tuple[int | None, int | None]:
+        """Return the limits of bytes and objects; None where there is none."""
+        try:
+            found = await self._store.bucket(name)
+        except S3Error:
+            raise NoSuchBucket(name) from None
+        return found.max_size, found.max_objects
+
+    async def abort_uploads(self, name: str, *, before: float) -> int:
+        """Drop the unfinished uploads that began before a time; return how many there were."""
+        old = [one for one in await self._store.uploads(name, "") if one.started < before]
+        for upload in old:
+            await asyncio.to_thread(self._files.remove, await self._store.abort(upload.id))
+        return len(old)
+
+    async def key(self, access_key_id: str) -> Key | None:
+        """Return a key, None if there is none."""
+        found = await self._store.access(access_key_id)
+        return None if found is None else found.key
+
     async def create_key(
         self,
         grants: Mapping[str, Grant],

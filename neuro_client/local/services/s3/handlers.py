@@ -22,6 +22,7 @@ from .objects import Objects
 from .signing import Received
 from .store import S3Store
 from .uploads import Uploads
+from .writing import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +65,9 @@ _MISSING = frozenset(
 class Handlers:
     """Answer every request of the endpoint."""
 
-    def __init__(self, store: S3Store, files: Files) -> None:
+    def __init__(self, store: S3Store, files: Files, writer: Writer) -> None:
         self._store = store
-        self._objects = Objects(store, files)
+        self._objects = Objects(store, files, writer)
         self._uploads = Uploads(store, files, self._objects)
         self._buckets = Buckets(store, files, self._objects, REGION)
 

@@ -103,6 +103,7 @@ class Usage:
     objects: int
     bytes: int
     unfinished_uploads: int
+    unfinished_bytes: int = 0
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -16,14 +17,26 @@ from aiohttp import web
 from ...threads import taken
 from . import checksums, xml
 from .access import Call, check_key
-from .bodies import PIECE, Receiver, Stored
+from .bodies import PIECE, Receiver
 from .conditions import check_copy, check_read, check_write
 from .errors import S3Error, no_key, not_implemented
 from .files import Files
-from .models import Object, Segment
+from .models import Object
 from .quotas import quota_reached
-from .sending import TRIES, Span, copied, read_range, read_small, send, steady, too_fast
+from .sending import (
+    TRIES,
+    Bytes,
+    Span,
+    copied,
+    read_at_once,
+    read_range,
+    read_small,
+    send,
+    steady,
+    too_fast,
+)
 from .store import Check, S3Store
+from .writing import Write, Writer, made_object
 
 _KEPT = (
     "content-type",
@@ -82,12 +95,18 @@ def told_checksums(found: Object) -> dict[str, str]:
     return told
 
 
+@functools.lru_cache
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
 class Objects:
     """Answer requests for objects."""
 
-    def __init__(self, store: S3Store, files: Files) -> None:
+    def __init__(self, store: S3Store, files: Files, writer: Writer) -> None:
         self._store = store
         self._files = files
+        self._writer = writer
 
     async def _found(self, call: Call) -> Object:
         found = await self._store.object(call.reading().name, call.key)
@@ -102,6 +121,8 @@ class Objects:
         found = self._store.known(bucket.name, call.key)
         if found is not None:
             check_read(call.headers, found)
+            if (body := read_at_once(self._files, found.segments)) is not None:
+                return await self._get(call, found, body)
         if found is None or found.size <= PIECE:
             # Record and bytes of a small object are one hop to a thread; a file that is open stays.
             found, body = await asyncio.get_running_loop().run_in_executor(
@@ -130,7 +151,7 @@ class Objects:
         raise too_fast()
 
     async def _get(
-        self, call: Call, found: Object, body: bytes | None = None
+        self, call: Call, found: Object, body: Bytes | None = None
     ) -> web.StreamResponse:
         headers = self._headers(call, found)
         number = call.integer("partNumber", 0, least=1)
@@ -143,7 +164,8 @@ class Objects:
             headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{found.size}"
         status = 206 if span.partial else 200
         if body is not None:
-            return web.Response(status=status, body=body[span.start : span.end], headers=headers)
+            told = body[span.start : span.end] if span.partial else body
+            return web.Response(status=status, body=told, headers=headers)
         return await send(call.request, self._files, found.segments, span, status, headers)
 
     async def _part(
@@ -182,7 +204,7 @@ class Objects:
                     )
                 headers[header] = sendable(call.parameters[name])
         headers["ETag"] = f'"{found.etag}"'
-        headers["Last-Modified"] = formatdate(int(found.modified), usegmt=True)
+        headers["Last-Modified"] = _date(int(found.modified))
         headers["Accept-Ranges"] = "bytes"
         return headers
 
@@ -205,27 +227,13 @@ class Objects:
             check_write(call.headers, call.key, await self._store.object(bucket.name, call.key))
         if receiver.is_small:
             pieces = [piece async for piece in receiver.pieces()]
-            new = await taken(
-                lambda: self._put_now(call, receiver, pieces, headers), lambda _: None
+            new = await self._writer.write(
+                Write(bucket, call.key, receiver, pieces, headers, _check_of(call))
             )
         else:
-            new = _made(call.key, await receiver.store(self._files), headers)
+            new = made_object(call.key, await receiver.store(self._files), headers)
             await self._place(call, new)
         return web.Response(headers={"ETag": f'"{new.etag}"', **told_checksums(new)})
-
-    def _put_now(
-        self, call: Call, receiver: Receiver, pieces: Sequence[bytes], headers: Mapping[str, str]
-    ) -> Object:
-        """Write a small object and put it in place; blocks."""
-        new = _made(call.key, receiver.store_now(self._files, pieces), headers)
-        try:
-            free = self._store.put_now(call.bucket, new, _check_of(call))
-        except BaseException:
-            self._files.remove(new.files)
-            raise
-        if free:
-            self._files.remove(free)
-        return new
 
     def receiver(
         self, call: Call, most: int, full: S3Error, headers: Mapping[str, str] | None = None
@@ -321,12 +329,6 @@ class Objects:
         return xml.answer(
             "DeleteResult", [] if quiet else [("Deleted", [("Key", key)]) for key in keys]
         )
-
-
-def _made(key: str, stored: Stored, headers: Mapping[str, str]) -> Object:
-    """Return the object that a body makes."""
-    segments = [Segment(stored.file, stored.size)]
-    return Object(key, stored.size, stored.etag, time.time(), headers, stored.checksums, segments)
 
 
 def _check_of(call: Call) -> Check:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,10 @@ class Transaction:
     def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows."""
         return self._db.execute(sql, parameters).fetchall()
+
+
+Change = tuple[Callable[[Transaction], T], Callable[[], object]]
+"""What changes records, and what is done when that is kept."""
 
 
 class Records:
@@ -118,8 +122,32 @@ class Records:
                 done()
             return result
 
+    def change_each(self, changes: Sequence[Change[T]]) -> list[T | Exception]:
+        """Make changes in one transaction, and block.
+
+        If one fails, each is made in a transaction of its own: it takes no other one with it.
+        """
+        if len(changes) > 1:
+            with suppress(Exception):
+                return list(self.change_now(*_together(changes)))
+        results: list[T | Exception] = []
+        for work, done in changes:
+            try:
+                results.append(self.change_now(work, done))
+            except Exception as error:
+                results.append(error)
+        return results
+
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _together(changes: Sequence[Change[T]]) -> Change[list[T]]:
+    """Return the change that makes several, one after the other."""
+    return (
+        lambda tx: [work(tx) for work, _ in changes],
+        lambda: [done() for _, done in changes],
+    )
 
 
 def _disconnect(connecting: Future[sqlite3.Connection]) -> None:

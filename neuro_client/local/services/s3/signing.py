@@ -130,11 +130,12 @@ def _signature(
     credential: str, signed: str, signature: str, moment: datetime, payload: str
 ) -> Signature:
     key_id, date, region, service, end = credential.rsplit("/", 4)
-    if end != "aws4_request" or date != f"{moment:%Y%m%d}":
+    if end != "aws4_request" or date != _stamp(moment)[:8]:
         raise ValueError
     return Signature(key_id, date, region, service, signed.split(";"), signature, moment, payload)
 
 
+@functools.lru_cache(_KEYS)  # the requests of a second share it
 def _moment(text: str) -> datetime:
     match = _MOMENT.fullmatch(text)
     if match is None:
@@ -233,7 +234,12 @@ def _canonical_path(path: str) -> str:
 def string_to_sign(found: Signature, canonical: str) -> str:
     """Return the text that the derived key signs."""
     digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
-    return "\n".join((ALGORITHM, found.moment.strftime(_TIME), found.scope, digest))
+    return "\n".join((ALGORITHM, _stamp(found.moment), found.scope, digest))
+
+
+@functools.lru_cache(_KEYS)
+def _stamp(moment: datetime) -> str:
+    return moment.strftime(_TIME)
 
 
 @functools.lru_cache(_KEYS)
@@ -251,7 +257,7 @@ def chunk_signature(key: bytes, found: Signature, previous: str, digest: str) ->
     text = "\n".join(
         (
             f"{ALGORITHM}-PAYLOAD",
-            found.moment.strftime(_TIME),
+            _stamp(found.moment),
             found.scope,
             previous,
             empty,
@@ -264,21 +270,31 @@ def chunk_signature(key: bytes, found: Signature, previous: str, digest: str) ->
 def trailer_signature(key: bytes, found: Signature, previous: str, trailer: bytes) -> str:
     """Return the signature of the trailer, each line ``name:value`` and a line feed."""
     digest = hashlib.sha256(trailer).hexdigest()
-    text = "\n".join(
-        (f"{ALGORITHM}-TRAILER", found.moment.strftime(_TIME), found.scope, previous, digest)
-    )
+    text = "\n".join((f"{ALGORITHM}-TRAILER", _stamp(found.moment), found.scope, previous, digest))
     return _hmac(key, text).hex()
 
 
 def presigned_query(
-    access_key_id: str, secret: str, region: str, host: str, path: str, method: str, expires: int
+    access_key_id: str,
+    secret: str,
+    region: str,
+    host: str,
+    path: str,
+    method: str,
+    expires: int,
+    more: Mapping[str, str] | None = None,
+    moment: datetime | None = None,
 ) -> str:
-    """Return the query that lets whoever has the address make one kind of request."""
-    now = datetime.now(UTC)
+    """Return the query that lets whoever has the address make one kind of request.
+
+    ``more`` are the parameters of the request itself; ``moment`` is when it is signed, now without.
+    """
+    now = moment or datetime.now(UTC)
     found = Signature(
         access_key_id, now.strftime("%Y%m%d"), region, "s3", ["host"], "", now, UNSIGNED, expires
     )
     parameters = {
+        **(more or {}),
         "X-Amz-Algorithm": ALGORITHM,
         "X-Amz-Credential": f"{access_key_id}/{found.scope}",
         "X-Amz-Date": now.strftime(_TIME),

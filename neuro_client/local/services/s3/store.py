@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Row
 
+import attrs
+
 from .errors import S3Error, no_bucket, no_upload
 from .known import KnownObjects
 from .models import (
@@ -25,7 +27,7 @@ from .models import (
     segments_of,
 )
 from .quotas import check_quota
-from .records import Records, Transaction
+from .records import Change, Records, Transaction
 
 LAST = "\U0010ffff" * 256
 """What makes a text, put behind it, come after all keys that begin with it."""
@@ -81,15 +83,7 @@ class S3Store:
         return bool(
             await self._records.execute(
                 "INSERT OR IGNORE INTO s3_buckets VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    bucket.name,
-                    bucket.flavour,
-                    bucket.created,
-                    bucket.public,
-                    bucket.max_size,
-                    bucket.max_objects,
-                    bucket.cors,
-                ),
+                attrs.astuple(bucket),
             )
         )
 
@@ -125,12 +119,13 @@ class S3Store:
         """Count what a bucket holds."""
         await self.bucket(name)
         row = await self._records.fetch_one(
-            "SELECT COUNT(*), COALESCE(SUM(size), 0), "
-            "(SELECT COUNT(*) FROM s3_uploads WHERE bucket=?1) FROM s3_objects WHERE bucket=?1",
+            "SELECT COUNT(*), COALESCE(SUM(size), 0), (SELECT COUNT(*) FROM s3_uploads WHERE "
+            "bucket=?1), (SELECT COALESCE(SUM(size), 0) FROM s3_parts JOIN s3_uploads ON "
+            "upload=id WHERE bucket=?1) FROM s3_objects WHERE bucket=?1",
             (name,),
         )
         assert row is not None
-        return Usage(row[0], row[1], row[2])
+        return Usage(*row)
 
     # Keys
 
@@ -232,14 +227,18 @@ class S3Store:
 
     async def put(self, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
         """Put an object in place; return the files of the one it replaces."""
-        return await self._records.change(
-            lambda tx: self._put(tx, bucket, new, check), lambda: self._known.note(bucket.name, new)
-        )
+        return await self._records.change(*self._change(bucket, new, check))
 
-    def put_now(self, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
-        """Do the same, and block."""
-        return self._records.change_now(
-            lambda tx: self._put(tx, bucket, new, check), lambda: self._known.note(bucket.name, new)
+    def put_each(
+        self, several: Sequence[tuple[Bucket, Object, Check | None]]
+    ) -> list[list[str] | Exception]:
+        """Do the same with several, each with an outcome of its own, and block."""
+        return self._records.change_each([self._change(*one) for one in several])
+
+    def _change(self, bucket: Bucket, new: Object, check: Check | None) -> Change[list[str]]:
+        return (
+            lambda tx: self._put(tx, bucket, new, check),
+            lambda: self._known.note(bucket.name, new),
         )
 
     def _put(self, tx: Transaction, bucket: Bucket, new: Object, check: Check | None) -> list[str]:
