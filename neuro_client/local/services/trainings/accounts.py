@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -14,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from ...passwords import stretched
 from ...state import State
 
 SCHEMA = """
@@ -107,7 +107,7 @@ class Accounts:
         salt = secrets.token_hex(16)
         await self._state.execute(
             "INSERT OR REPLACE INTO training_passwords VALUES (?, ?, ?)",
-            (username, salt, await _stretched(password, salt)),
+            (username, salt, await stretched(password, salt)),
         )
 
     def application(self, client_id: str, secret: str) -> Caller | None:
@@ -124,7 +124,7 @@ class Accounts:
         )
         if row is None:
             return None
-        same = hmac.compare_digest(row["hash"], await _stretched(password, row["salt"]))
+        same = hmac.compare_digest(row["hash"], await stretched(password, row["salt"]))
         return Caller(username) if same else None
 
     def issue(self, caller: Caller, lifetime: float) -> str:
@@ -188,12 +188,3 @@ def _hash(secret: str) -> str:
 
 def _matches(kept: str, secret: str) -> bool:
     return hmac.compare_digest(kept, _hash(secret))
-
-
-async def _stretched(password: str, salt: str) -> str:
-    def stretch() -> str:
-        return hashlib.scrypt(
-            password.encode("utf-8", "replace"), salt=salt.encode(), n=2**12, r=8, p=1
-        ).hex()
-
-    return await asyncio.to_thread(stretch)

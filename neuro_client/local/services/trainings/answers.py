@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
-_DEPTH = 60
-_DIGITS = 30
+from ...strict_json import read_object
+
 _ACCEPTED = {"code": 202, "message": "Request has been accepted."}
 
 
@@ -87,43 +85,6 @@ def moment(text: str, name: str) -> float:
 async def json_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of the body; raises 400."""
     try:
-        body = json.loads(
-            await request.read(), parse_constant=_finite, parse_float=_finite, parse_int=_whole
-        )
-        _check(body)
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, "The request body is not JSON", details=str(error)) from None
-    if not isinstance(body, dict):
-        raise Refusal(400, "The request body must be a JSON object")
-    return body
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is no number of JSON")
-    return number
-
-
-def _whole(text: str) -> int:
-    if len(text) > _DIGITS:
-        raise ValueError("a number has too many digits")
-    return int(text)
-
-
-def _check(value: Any) -> None:
-    """Raise ``ValueError`` for what could not be kept and told again."""
-    level = [value]
-    for _ in range(_DEPTH):
-        inner: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                inner += [*one, *one.values()]
-            elif isinstance(one, list):
-                inner += one
-            elif isinstance(one, str):
-                one.encode()  # a lone surrogate is no text
-        if not inner:
-            return
-        level = inner
-    raise ValueError("it is nested too deeply")
+        return read_object(await request.read())
+    except ValueError as error:
+        raise Refusal(400, "The request body is not a JSON object", details=str(error)) from None

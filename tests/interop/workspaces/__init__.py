@@ -1,0 +1,1 @@
+"""The published client of workspaces against the local platform."""
