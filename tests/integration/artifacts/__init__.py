@@ -1,0 +1,1 @@
+"""Artifacts, against a scripted server and against the local platform."""
