@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
+BROWSER_READY := $(VENV)/.browser-ready
 NEWEST := .venv-newest
 NEWEST_READY := $(NEWEST)/.ready
 INTEROP := .venv-interop
@@ -23,6 +24,13 @@ TRAININGS := .venv-interop-trainings
 TRAININGS_READY := $(TRAININGS)/.ready
 AISTORE := .venv-interop-aistore
 AISTORE_READY := $(AISTORE)/.ready
+WORKSPACES := .venv-interop-workspaces
+WORKSPACES_READY := $(WORKSPACES)/.ready
+TORCH := .venv-torch
+GRID := .venv-interop-artifacts
+GRID_READY := $(GRID)/.ready
+NVFLARE := .venv-interop-nvflare
+NVFLARE_READY := $(NVFLARE)/.ready
 S5CMD := .tools/bin/s5cmd
 
 # A test that fails gets a second turn, and the end of the report names it ("RERUN"): on a machine that
@@ -33,7 +41,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help setup fmt lint test e2e demo docs bench interop docker emulators garage changes clean
+.PHONY: help setup fmt lint test e2e demo docs bench interop docker emulators browser torch garage changes clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +57,10 @@ $(READY): pyproject.toml tests/constraints.txt
 
 $(DEMO_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tests/constraints.txt --group demo
+	@touch $@
+
+$(BROWSER_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c tests/constraints.txt --group browser
 	@touch $@
 
 $(NEWEST_READY): $(READY)
@@ -90,12 +102,35 @@ $(TRAININGS_READY): $(wildcard tests/interop/trainings/*.txt)
 	done
 	@touch $@
 
+# The published client of workspaces, of both generations.
+$(WORKSPACES_READY): $(wildcard tests/interop/workspaces/*.txt)
+	@for name in newest older; do \
+		test -x $(WORKSPACES)/$$name/bin/python || $(PYTHON) -m venv $(WORKSPACES)/$$name; \
+		$(WORKSPACES)/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
+			-r tests/interop/workspaces/$$name.txt || exit 1; \
+	done
+	@touch $@
+
 $(AISTORE_READY): $(wildcard tests/interop/aistore/*.txt)
 	@for name in newest-1 newest-2; do \
 		test -x $(AISTORE)/$$name/bin/python || $(PYTHON) -m venv $(AISTORE)/$$name; \
 		$(AISTORE)/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
 			-r tests/interop/aistore/$$name.txt || exit 1; \
 	done
+	@touch $@
+
+# The published client of Grid runs on Python 3.8; left out where that is not installed.
+$(GRID_READY): tests/interop/artifacts/requirements.txt
+	@python=$$(for p in python3.8 $$HOME/.pyenv/versions/3.8.*/bin/python; do command -v $$p >/dev/null 2>&1 \
+		&& $$p -c "" 2>/dev/null && { echo $$p; break; }; done); \
+	if test -z "$$python"; then echo "There is no Python 3.8; the published client of Grid is left out"; else \
+		test -x $(GRID)/bin/python || $$python -m venv $(GRID); \
+		$(GRID)/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@; fi
+
+# What runs the default files of a workspace.
+$(NVFLARE_READY): tests/interop/nvflare/requirements.txt
+	@test -x $(NVFLARE)/bin/python || $(PYTHON) -m venv $(NVFLARE)
+	$(NVFLARE)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # Left out where Go is not installed.
@@ -123,20 +158,24 @@ test: $(READY)
 # snippet of the documentation; the bad-weather suites in full, of which `make test` runs a share; and the suites over real sockets on
 # the newest HTTP library, without the packages that stop at an older one, with emulators of the
 # clouds, and with a real container engine.
-e2e: $(DEMO_READY) $(NEWEST_READY) emulators docker
+e2e: $(DEMO_READY) $(NEWEST_READY) emulators docker browser torch
 	$(BIN)/python -m pytest tests/e2e tests/docs/test_snippets.py --override-ini=addopts= -ra $(AGAIN)
 	NEURO_CLIENT_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/adversity $(AGAIN)
 	$(NEWEST)/bin/python -m pytest -q -n 2 --dist loadfile tests/integration tests/unit/transfer tests/unit/jobs $(AGAIN)
 
 # The published clients, unchanged, against the local platform; and programs that speak S3.
-interop: docker $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD) $(TRAININGS_READY) $(AISTORE_READY)
+interop: docker $(READY) $(INTEROP_READY) $(S3_READY) $(S5CMD) $(TRAININGS_READY) $(WORKSPACES_READY) \
+		$(NVFLARE_READY) $(AISTORE_READY) $(GRID_READY)
 	$(BIN)/python -m tests.interop $(CURDIR)/$(INTEROP)/bin/python
 	$(BIN)/python -m tests.interop.s3 $(S3) $(S5CMD)
 	$(BIN)/python -m tests.interop.trainings $(CURDIR)/$(TRAININGS)
+	$(BIN)/python -m tests.interop.workspaces $(CURDIR)/$(WORKSPACES)
+	$(BIN)/python -m tests.interop.nvflare $(CURDIR)/$(NVFLARE)/bin/python
 	$(BIN)/python -m tests.interop.aistore $(CURDIR)/$(AISTORE)/newest-1 $(CURDIR)/$(AISTORE)/newest-2
+	$(BIN)/python -m tests.interop.artifacts $(CURDIR)/$(GRID)
 
 # Ours, the published client and bare aiohttp in turns; `make bench ARGS="storage --rounds 9"`.
-bench: $(READY) $(INTEROP_READY) $(PEERS_READY) $(TRAININGS_READY) $(AISTORE_READY)
+bench: $(READY) $(INTEROP_READY) $(PEERS_READY) $(TRAININGS_READY) $(WORKSPACES_READY) $(AISTORE_READY) $(GRID_READY)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # A container engine for the tests of images and of the Docker runner; started where none answers.
@@ -158,6 +197,31 @@ emulators:
 		GOBIN=$(CURDIR)/.tools/bin timeout 300 go install github.com/fsouza/fake-gcs-server@v1.56.1 \
 		|| echo "fake-gcs-server could not be installed; its tests are skipped"; fi
 
+# PyTorch without a graphics card, for the test of its data loaders. Debian has such a build; the one that
+# pip knows for Linux on x86_64 brings gigabytes for graphics cards, so there it is not installed.
+torch:
+	@test -e $(TORCH)/.ready || { \
+		if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+			DEBIAN_FRONTEND=noninteractive timeout 600 sh -c 'apt-get update -qq; \
+				apt-get install -y -qq --no-install-recommends python3-torch python3-venv' >/dev/null; fi; \
+		if /usr/bin/python3 -c 'import sys, torch; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			/usr/bin/python3 -m venv --system-site-packages $(TORCH); \
+		elif test "$$(uname -sm)" != "Linux x86_64"; then \
+			$(PYTHON) -m venv $(TORCH) && \
+				timeout 600 $(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch; \
+		else false; fi \
+		&& $(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+			-c tests/constraints.txt -e ".[aistore]" && touch $(TORCH)/.ready; \
+	} || echo "PyTorch could not be installed; its test is skipped"
+
+# A browser for the tests of the pages, and what drives it.
+browser: $(BROWSER_READY)
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || { \
+		if test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1; then \
+			DEBIAN_FRONTEND=noninteractive timeout 600 sh -c 'apt-get update -qq; apt-get install -y -qq --no-install-recommends \
+				chromium fonts-dejavu-core' >/dev/null; fi; \
+		command -v chromium >/dev/null 2>&1 || echo "Chromium could not be installed; its tests are skipped"; }
+
 # A real object store for the tests of buckets; about twelve minutes, once.
 garage: .tools/bin/garage
 
@@ -176,4 +240,4 @@ changes: $(READY)
 	$(BIN)/towncrier build --draft --version unreleased
 
 clean:
-	rm -rf .tools $(VENV) $(NEWEST) $(INTEROP) $(S3) $(PEERS) $(TRAININGS) $(AISTORE) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated
+	rm -rf .tools .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/reference/generated

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+from typing import Any
+
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
 import neuro_client
 
 project = "neuro_client"
@@ -22,3 +29,20 @@ nitpicky = False
 # Names report the package as their module, so that is where autodoc finds them.
 for name in neuro_client.__all__:
     getattr(neuro_client, name)
+
+
+class Builtins(SphinxPostTransform):
+    """Leave ``bytes`` and ``type`` in signatures alone, which are also names of fields."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **_: Any) -> None:
+        """Take out the references to what is Python's own."""
+        for node in list(self.document.findall(addnodes.pending_xref)):
+            if node.get("refdomain") == "py" and hasattr(builtins, node["reftarget"]):
+                node.replace_self(node.children)
+
+
+def setup(app: Sphinx) -> None:
+    """Add what the documentation needs."""
+    app.add_post_transform(Builtins)

@@ -10,6 +10,17 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .aistore import AIStore
+    from .artifacts import (
+        Artifact,
+        Artifacts,
+        Datastore,
+        Experiment,
+        ExperimentPhase,
+        ExperimentRun,
+        GridRun,
+        RunPhase,
+        RunRequest,
+    )
     from .buckets import (
         BlobCommonPrefix,
         BlobObject,
@@ -147,10 +158,15 @@ if TYPE_CHECKING:
     from .transport import DEFAULT_TIMEOUT
     from .uris import SCHEMES
     from .users import Users
+    from .workspaces import Task, TaskRun, TaskState, Workspaces
 
 # Where each name is from; names of one module on the lines below it.
 _HOMES = {
     "aistore": "AIStore",
+    "artifacts": (
+        "Artifact Artifacts Datastore Experiment ExperimentPhase ExperimentRun GridRun RunPhase "
+        "RunRequest"
+    ),
     "buckets": (
         "BlobCommonPrefix BlobObject Bucket BucketCredentials BucketEntry BucketUsage Buckets "
         "PersistentBucketCredentials"
@@ -201,6 +217,7 @@ _HOMES = {
     "transport": "DEFAULT_TIMEOUT",
     "uris": "SCHEMES",
     "users": "Users",
+    "workspaces": "Task TaskRun TaskState Workspaces",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -217,6 +234,8 @@ __all__ = [
     "AbstractFileProgress",
     "AbstractRecursiveFileProgress",
     "Action",
+    "Artifact",
+    "Artifacts",
     "AsyncFilterFunc",
     "AuthError",
     "AuthenticationError",
@@ -238,16 +257,21 @@ __all__ = [
     "ConfigScope",
     "ConflictError",
     "Container",
+    "Datastore",
     "Disk",
     "DiskUsageInfo",
     "DiskVolume",
     "Disks",
     "EnvParseResult",
+    "Experiment",
     "ExperimentFailed",
+    "ExperimentPhase",
+    "ExperimentRun",
     "Factory",
     "FileFilter",
     "FileStatus",
     "FileStatusType",
+    "GridRun",
     "HTTPPort",
     "IllegalArgumentError",
     "ImageCommitFinished",
@@ -289,6 +313,8 @@ __all__ = [
     "ResponseError",
     "RetryPolicy",
     "Run",
+    "RunPhase",
+    "RunRequest",
     "RunStatus",
     "Secret",
     "SecretFile",
@@ -311,7 +337,10 @@ __all__ = [
     "StorageProgressStep",
     "Tag",
     "TagOption",
+    "Task",
     "TaskFailed",
+    "TaskRun",
+    "TaskState",
     "Training",
     "TrainingFailed",
     "TrainingPhase",
@@ -328,6 +357,7 @@ __all__ = [
     "VersionChecker",
     "Volume",
     "VolumeParseResult",
+    "Workspaces",
     "__version__",
     "find_project_root",
     "gen_trace_id",

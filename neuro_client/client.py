@@ -13,7 +13,13 @@ from yarl import URL
 from .buckets import Buckets
 from .concurrency import finish
 from .config import Config, Preset
-from .config.services import AIStoreSettings, Services, TrainingsSettings
+from .config.services import (
+    AIStoreSettings,
+    ArtifactsSettings,
+    Services,
+    TrainingsSettings,
+    WorkspacesSettings,
+)
 from .copying import copy, open_local
 from .disks import Disks
 from .images import Images
@@ -35,7 +41,9 @@ from .users import Users
 
 if TYPE_CHECKING:
     from .aistore import AIStore
+    from .artifacts import Artifacts
     from .trainings import Trainings
+    from .workspaces import Workspaces
 
 _CLOSE_TIME = 10.0
 
@@ -174,6 +182,32 @@ class Client:
         from .aistore import AIStore
 
         found = AIStore.from_settings(self._services.settings(AIStoreSettings))
+        self._stack.push_async_callback(found.close)
+        return found
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """Bring home what runs of a Grid control plane wrote; submit, follow and end runs.
+
+        Raises:
+            ConfigError: the settings lack something; says where to put it.
+        """
+        from .artifacts import Artifacts
+
+        found = Artifacts.from_settings(self._services.settings(ArtifactsSettings))
+        self._stack.push_async_callback(found.close)
+        return found
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """Submit workspaces into the user's Garage bucket, watch their tasks, fetch the results.
+
+        Raises:
+            ConfigError: the settings lack something; says where to put it.
+        """
+        from .workspaces import Workspaces
+
+        found = Workspaces.from_settings(self._services.settings(WorkspacesSettings))
         self._stack.push_async_callback(found.close)
         return found
 

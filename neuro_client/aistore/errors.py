@@ -14,6 +14,7 @@ from ..transport.mapping import json_object
 
 HEAD_ERROR = "Hdr-Error"
 _MAX_TEXT = 2000
+_RESOURCE = re.compile(r"/v1/(\w+)(?:/(.*))?", re.S)
 _MISSING_BUCKET = re.compile(r"(?:(\w+) )?bucket \"([a-z0-9]+)://[^\"]+\" does not exist")
 
 
@@ -220,16 +221,15 @@ def _restore(
 
 def _kind(failure: Failure, message: str, code: str | None) -> type[Exception]:
     """Choose by status, kind of request and text, for servers that send no code."""
-    path = failure.url.path
-    text = message.lower()
+    resource, text = _subject(failure, message)
     if failure.status == 404:
-        return _missing(path, text)
+        return _missing(resource, text)
     if failure.status == 501:
         return ErrUnsupp
     if failure.status == 409:
-        if failure.method == "GET" and "/v1/objects/" in path:
+        if failure.method == "GET" and resource == "objects":
             return ErrGETConflict
-        if "/v1/etl" in path or "etl job" in text:
+        if resource == "etl" or "etl job" in text:
             return ErrETLAlreadyExists
         exists = code is None and "already exists" in text and "bucket" in text
         return ErrBckAlreadyExists if exists else ErrBusy
@@ -238,18 +238,29 @@ def _kind(failure: Failure, message: str, code: str | None) -> type[Exception]:
     return AISError
 
 
-def _missing(path: str, text: str) -> type[Exception]:
-    if "/v1/etl" in path or "etl job" in text:
+def _subject(failure: Failure, message: str) -> tuple[str, str]:
+    """Return what was asked for, as ``objects``, and the message without the object's own name."""
+    match = _RESOURCE.search(failure.url.path)
+    resource, name = (match[1], match[2] or "") if match else ("", "")
+    text = message.lower()
+    if resource == "objects" and "/" in name:
+        # An object may be called anything, "etl job" or "bucket" among it.
+        text = text.replace(name.lower(), "")
+    return resource, text
+
+
+def _missing(resource: str, text: str) -> type[Exception]:
+    if resource == "etl" or "etl job" in text:
         return ErrETLNotFound
-    if "/v1/cluster" in path or "/v1/sort" in path:
+    if resource in ("cluster", "sort"):
         return ErrJobNotFound
     bucket = _MISSING_BUCKET.search(text)
     if bucket:
         remote = bucket[1] in ("remote", "cloud") or bucket[2] != "ais"
         return ErrRemoteBckNotFound if remote else ErrBckNotFound
-    if "/v1/objects/" in path or "/v1/ml/" in path:
+    if resource in ("objects", "ml"):
         return ErrObjNotFound
-    return ErrBckNotFound if "/v1/buckets/" in path else AISError
+    return ErrBckNotFound if resource == "buckets" else AISError
 
 
 def _document(failure: Failure) -> Mapping[str, Any]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import click
 from yarl import URL
 
 from ..aistore import AIStore, Bucket
 from ..aistore.names import AIS, PROVIDERS
-from ..config.paths import config_dir
-from ..config.services import AIStoreSettings, Services
-from ..errors import ConfigError
-from ..threads import run_blocking
+from ..config.services import AIStoreSettings
 from ..uris import child
-from . import errors
+from .foreign import open_service
 from .session import usage_errors
 from .settings import Settings
 
@@ -23,20 +19,9 @@ SCHEMES = PROVIDERS
 """Of URIs: an own bucket has ``ais:``, a cloud's its provider."""
 
 
-@asynccontextmanager
-async def open_aistore(settings: Settings) -> AsyncIterator[AIStore]:
-    """Open what the settings name; no login to a platform is needed.
-
-    Raises:
-        NotLoggedIn: a setting is missing.
-    """
-    services = await run_blocking(lambda: Services.read(config_dir(settings.config)))
-    try:
-        found = AIStore.from_settings(services.settings(AIStoreSettings))
-    except ConfigError as error:
-        raise errors.NotLoggedIn(str(error)) from error
-    async with found:
-        yield found
+def open_aistore(settings: Settings) -> AbstractAsyncContextManager[AIStore]:
+    """Open what the settings name; see `open_service`."""
+    return open_service(settings, AIStoreSettings, AIStore.from_settings)
 
 
 def read_uri(ais: AIStore, text: str, *, in_bucket: bool = False) -> tuple[Bucket, str]:

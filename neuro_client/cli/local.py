@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from yarl import URL
 
 from ..local import serve
+from ..threads import run_blocking
+from ..transport import FixedCredentials, Transport
 from . import errors
 from .output import print_json, print_pairs
-from .session import command, usage_errors
+from .session import async_command, command, usage_errors
 from .settings import Settings, common_options
-
-_SECRETS = frozenset({"token", "client_secret", "api_key", "secret_access_key"})
 
 _data = click.option(
     "--data",
@@ -57,6 +59,14 @@ def local() -> None:
 @click.option("--allow-remote", is_flag=True, help="Listen on more than loopback; needs TLS.")
 @click.option("--tls-cert", type=_file, metavar="FILE")
 @click.option("--tls-key", type=_file, metavar="FILE")
+@click.option(
+    "--garage",
+    metavar="URL",
+    help="Keep the buckets of workspaces on the Garage with this admin API; its token is read from "
+    "GARAGE_ADMIN_TOKEN.",
+)
+@click.option("--garage-s3", metavar="URL", help="Garage's S3; default port 3900 of that host.")
+@click.option("--garage-region", default="garage", show_default=True, metavar="NAME")
 @common_options
 @command
 def up(
@@ -90,7 +100,7 @@ def status(settings: Settings, data: Path | None) -> int:
     """Show where the platform serves; exit code 4 if it is not running."""
     ready = serve.status(data)
     if settings.json:
-        print_json({"running": ready is not None, **_document(ready or {})})
+        print_json({"running": ready is not None, **serve.without_secrets(ready or {})})
     elif ready is not None:
         print_pairs(_pairs(ready))
     if ready is None:
@@ -112,22 +122,40 @@ def down(settings: Settings, data: Path | None) -> int:
     return errors.DONE if stopped else errors.NOT_FOUND
 
 
+@local.command("dashboard")
+@_data
+@click.option("--open", "open_", is_flag=True, help="Open it in the browser.")
+@common_options
+@async_command
+async def dashboard(settings: Settings, data: Path | None, open_: bool) -> int:
+    """Print a link to the platform's pages; it signs you in, once, within five minutes.
+
+    Exit code 4 if no platform is running.
+    """
+    ready = await run_blocking(serve.status, data)
+    if ready is None:
+        settings.note("No platform is running")
+        return errors.NOT_FOUND
+    credentials = FixedCredentials.bearer(str(ready["token"]))
+    async with Transport(credentials=credentials) as transport:
+        answer = await transport.json("POST", URL(str(ready["dashboard_url"])) / "links")
+    link = str(answer["url"])
+    if settings.json:
+        print_json({"url": link})
+    else:
+        click.echo(link)
+    if open_ and not await run_blocking(webbrowser.open, link):
+        settings.note("No browser could be started; open the link yourself")
+    return errors.DONE
+
+
 def _started(settings: Settings, options: serve.ServeOptions, ready: Mapping[str, Any]) -> None:
     if settings.json:
-        print_json(_document(ready))
+        print_json(serve.without_secrets(ready))
         return
     print_pairs(_pairs(ready))
     data = () if options.data is None else ("--data", str(options.data))
     settings.note(f"Log in with: {settings.command_line('login', '--local', *data)}")
-
-
-def _document(ready: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the platform told, without secrets; those are in its ready.json only."""
-    return {
-        key: _document(value) if isinstance(value, Mapping) else value
-        for key, value in ready.items()
-        if key not in _SECRETS
-    }
 
 
 def _pairs(ready: Mapping[str, Any]) -> dict[str, object]:

@@ -33,6 +33,12 @@ COMMANDS = {
         "trainings:training",
         "Submit, follow and stop trainings of a Run:ai control plane.",
     ),
+    "workspace": (
+        "workspaces:workspace",
+        "Train on shards in your own bucket, through an RT platform.",
+    ),
+    "ais": ("aistore:ais", "Work with the objects of an AIStore cluster."),
+    "grid": ("grid:grid", "Bring home what Grid runs wrote; submit, follow and end them."),
     "image": ("images:image", "Look at images, push and pull them."),
     "disk": ("disks:disk", "Make, list and remove persistent disks."),
     "secret": ("secrets:secret", "Keep values that jobs get and nobody reads."),

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-from ..config.paths import config_dir
-from ..config.services import Services, TrainingsSettings
-from ..errors import ConfigError, ResourceNotFound
-from ..threads import run_blocking
+from ..config.services import TrainingsSettings
+from ..errors import ResourceNotFound
 from ..trainings import Filter, Trainings
 from . import errors
+from .foreign import open_service
 from .session import usage_errors
 from .settings import Settings
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-@asynccontextmanager
-async def open_trainings(settings: Settings) -> AsyncIterator[Trainings]:
-    """Open what the settings name; no login to a platform is needed.
-
-    Raises:
-        NotLoggedIn: a setting is missing.
-    """
-    services = await run_blocking(lambda: Services.read(config_dir(settings.config)))
-    try:
-        found = Trainings.from_settings(services.settings(TrainingsSettings))
-    except ConfigError as error:
-        raise errors.NotLoggedIn(str(error)) from error
-    try:
-        yield found
-    finally:
-        await found.close()
+def open_trainings(settings: Settings) -> AbstractAsyncContextManager[Trainings]:
+    """Open what the settings name; see `open_service`."""
+    return open_service(settings, TrainingsSettings, Trainings.from_settings)
 
 
 async def find_id(trainings: Trainings, text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import attrs
 
 from ..errors import ConfigError
+from .grid_files import grid_settings
 
 FILE_NAME = "services.toml"
 
@@ -126,9 +127,15 @@ class Services:
 
     @classmethod
     def read(cls, folder: Path) -> Services:
-        """Read the file once; a file that cannot be used hinders only those who need it."""
+        """Read the file once; a file that cannot be used hinders only those who need it.
+
+        Without a table for artifacts, the login of the published client counts as one.
+        """
         try:
-            return cls(folder, load_services(folder))
+            tables = load_services(folder)
+            if "artifacts" not in tables and (found := _home_login()):
+                tables = {**tables, "artifacts": found}
+            return cls(folder, tables)
         except ConfigError as error:
             return cls(folder, problem=error)
 
@@ -137,6 +144,13 @@ class Services:
         if self.problem is not None:
             raise self.problem
         return resolve(cls, self.tables, folder=self.folder, **arguments)
+
+
+def _home_login() -> Mapping[str, str]:
+    try:
+        return grid_settings(Path.home())
+    except RuntimeError:  # a user without a home, as in some containers
+        return {}
 
 
 def _check_names(path: Path, tables: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The local platform: all protocols of the package, served on this machine."""
 
 from .platform import AlreadyRunningError, LocalPlatform
-from .settings import PresetSettings
+from .settings import GarageSettings, PresetSettings
 
-__all__ = ["AlreadyRunningError", "LocalPlatform", "PresetSettings"]
+__all__ = ["AlreadyRunningError", "GarageSettings", "LocalPlatform", "PresetSettings"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .platform import RUNNERS, AlreadyRunningError
-from .serve import ServeOptions, StartError, down, status, up, up_detached
+from .serve import ServeOptions, StartError, down, status, up, up_detached, without_secrets
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--allow-remote", action="store_true")
     starting.add_argument("--tls-cert", type=Path, metavar="FILE")
     starting.add_argument("--tls-key", type=Path, metavar="FILE")
+    starting.add_argument("--garage", metavar="URL", help="admin API of a Garage for workspaces")
+    starting.add_argument("--garage-s3", metavar="URL", help="S3 endpoint of that Garage")
+    starting.add_argument("--garage-region", default="garage", metavar="NAME")
     commands.add_parser("status", help="show a running platform")
     commands.add_parser("down", help="stop a running platform")
     for command in commands.choices.values():
@@ -55,6 +58,9 @@ def main() -> int:
             allow_remote=given.allow_remote,
             tls_cert=given.tls_cert,
             tls_key=given.tls_key,
+            garage=given.garage,
+            garage_s3=given.garage_s3,
+            garage_region=given.garage_region,
         )
         if given.detach:
             _tell(up_detached(options))
@@ -67,8 +73,7 @@ def main() -> int:
 
 
 def _tell(ready: Mapping[str, Any]) -> None:
-    shown = {key: value for key, value in ready.items() if key != "token"}
-    print(json.dumps(shown, indent=2), flush=True)
+    print(json.dumps(without_secrets(ready), indent=2), flush=True)
 
 
 if __name__ == "__main__":

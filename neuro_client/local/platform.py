@@ -25,12 +25,13 @@ from .app import build_app
 from .faults import Fault, Faults, Interception, Match
 from .files import default_data, read_json, write_private
 from .listeners import Listener, bound_socket, close_all
+from .pages import Dashboard
 from .quotas import SCHEMA as QUOTA_SCHEMA
 from .quotas import Quotas
 from .requests import read_any_head
 from .services import create_services
 from .services.base import Quota, Service
-from .settings import ClusterSettings, PresetSettings, Settings
+from .settings import ClusterSettings, GarageSettings, PresetSettings, Settings
 from .state import State
 from .threads import taken
 from .tokens import SCHEMA as TOKEN_SCHEMA
@@ -56,11 +57,12 @@ class LocalPlatform:
 
     ``data`` holds everything that is kept; None is ``$XDG_DATA_HOME/neuro-client/local``. ``port``
     None takes the port of the last start, at first 8787 if it is free; 0 takes a free one.
-    ``token_lifetime`` in seconds is that of tokens from a browser login.
+    ``token_lifetime`` in seconds is that of tokens from a browser login; ``garage`` is
+    the server that holds the buckets of workspaces, the platform's own S3 without.
 
     Raises:
         AlreadyRunningError: another process serves the same data.
-        ConnectionError: the engine of the ``docker`` runner does not answer.
+        ConnectionError: the engine of the ``docker`` runner, or the Garage, does not answer.
         ValueError: an address other than loopback without leave and TLS files; a bad name.
     """
 
@@ -78,6 +80,7 @@ class LocalPlatform:
         host: str = "127.0.0.1",
         allow_remote: bool = False,
         tls: tuple[Path, Path] | None = None,
+        garage: GarageSettings | None = None,
     ) -> None:
         if host not in _LOOPBACK and not (allow_remote and tls):
             raise ValueError(
@@ -87,7 +90,7 @@ class LocalPlatform:
         if runner not in RUNNERS:
             raise ValueError(f"There is no runner {runner!r}; use {', '.join(RUNNERS)}")
         self.data = default_data() if data is None else data.absolute()
-        self.settings = Settings.build(clusters, orgs, presets, runner, token_lifetime)
+        self.settings = Settings.build(clusters, orgs, presets, runner, token_lifetime, garage)
         self._check_username(username)
         self.username = username
         self.faults = Faults()
@@ -98,6 +101,9 @@ class LocalPlatform:
         self.secrets: Any = None
         self.aistore: Any = None
         self.trainings: Any = None
+        self.workspaces: Any = None
+        self.artifacts: Any = None
+        self.dashboard = Dashboard(lambda: self.url / "dashboard")
         self._port = port
         self._host = host
         self._tls = tls
@@ -310,6 +316,7 @@ class LocalPlatform:
             "username": self.username,
             "token": token,
             "pid": os.getpid(),
+            "dashboard_url": str(self.url / "dashboard"),
         }
         for service in services:
             if service.ready is not None:

@@ -22,11 +22,15 @@ import psutil
 
 from .files import default_data, read_json, write_private
 from .platform import LocalPlatform
+from .settings import GarageSettings
 
 START_TIME = 30.0
 STOP_TIME = 20.0
+GARAGE_TOKEN = "GARAGE_ADMIN_TOKEN"
+"""The variable that holds the admin token; a command line would show it to everybody."""
 _POLL = 0.05
 _TAIL = 20
+_SECRETS = frozenset({"token", "client_secret", "api_key", "secret_access_key"})
 
 
 class StartError(RuntimeError):
@@ -47,6 +51,9 @@ class ServeOptions:
     allow_remote: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    garage: str | None = None
+    garage_s3: str | None = None
+    garage_region: str = "garage"
 
     def folder(self) -> Path:
         """Return where the data is."""
@@ -68,6 +75,10 @@ class ServeOptions:
         for option, path in paths.items():
             if path is not None:
                 words += [option, str(path.absolute())]
+        if self.garage is not None:
+            words += ["--garage", self.garage, "--garage-region", self.garage_region]
+        if self.garage_s3 is not None:
+            words += ["--garage-s3", self.garage_s3]
         return [*words, "--allow-remote"] if self.allow_remote else words
 
     def platform(self) -> LocalPlatform:
@@ -77,6 +88,12 @@ class ServeOptions:
         tls = None
         if self.tls_cert is not None and self.tls_key is not None:
             tls = (self.tls_cert, self.tls_key)
+        garage = None
+        if self.garage is not None:
+            token = os.environ.get(GARAGE_TOKEN, "")
+            garage = GarageSettings.build(self.garage, token, self.garage_s3, self.garage_region)
+        elif self.garage_s3 is not None:
+            raise ValueError("--garage-s3 goes together with --garage")
         return LocalPlatform(
             self.data,
             port=self.port,
@@ -86,7 +103,17 @@ class ServeOptions:
             host=self.host,
             allow_remote=self.allow_remote,
             tls=tls,
+            garage=garage,
         )
+
+
+def without_secrets(ready: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a platform told but its secrets, which are in its ready.json only."""
+    return {
+        key: without_secrets(value) if isinstance(value, Mapping) else value
+        for key, value in ready.items()
+        if key not in _SECRETS
+    }
 
 
 def up(options: ServeOptions, on_ready: Callable[[Mapping[str, Any]], None]) -> None:

@@ -9,8 +9,10 @@ from decimal import Decimal
 
 import attrs
 import psutil
+from yarl import URL
 
 GIB = 2**30
+_GARAGE_S3 = 3900
 # They are folders and parts of URIs.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -36,6 +38,32 @@ class ClusterSettings:
 
 
 @attrs.frozen
+class GarageSettings:
+    """Name a real Garage that holds the buckets of workspaces; both addresses are roots."""
+
+    admin_url: URL
+    admin_token: str = attrs.field(repr=False)
+    s3_url: URL
+    region: str = "garage"
+
+    @classmethod
+    def build(
+        cls, admin_url: str, token: str, s3_url: str | None = None, region: str = "garage"
+    ) -> GarageSettings:
+        """Read what a command line says; S3 is at Garage's usual port of the same host without.
+
+        Raises:
+            ValueError: an address is none, or there is no token.
+        """
+        admin = _root(admin_url)
+        if not token:
+            raise ValueError(
+                "A Garage is managed with its admin token; put it into GARAGE_ADMIN_TOKEN"
+            )
+        return cls(admin, token, _root(s3_url) if s3_url else admin.with_port(_GARAGE_S3), region)
+
+
+@attrs.frozen
 class Settings:
     """Hold the whole set-up; it does not change while the platform runs."""
 
@@ -43,6 +71,7 @@ class Settings:
     presets: Mapping[str, PresetSettings]
     runner: str = "process"
     token_lifetime: float = 24 * 3600.0
+    garage: GarageSettings | None = None
 
     @classmethod
     def build(
@@ -52,6 +81,7 @@ class Settings:
         presets: Sequence[PresetSettings] | None = None,
         runner: str = "process",
         token_lifetime: float = 24 * 3600.0,
+        garage: GarageSettings | None = None,
     ) -> Settings:
         """Put a set-up together; every cluster gets every organisation."""
         for name in (*clusters, *orgs):
@@ -68,7 +98,15 @@ class Settings:
             presets={preset.name: preset for preset in chosen},
             runner=runner,
             token_lifetime=token_lifetime,
+            garage=garage,
         )
+
+
+def _root(text: str) -> URL:
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"{text!r} is no address like http://127.0.0.1:3903")
+    return url.origin()
 
 
 def default_presets() -> list[PresetSettings]:

@@ -61,6 +61,11 @@ class WebSocket:
         self._url = url
         self.close_code: int | None = None
 
+    @property
+    def protocol(self) -> str | None:
+        """Return which of the offered protocols the peer has chosen, None if it chose none."""
+        return self._socket.protocol
+
     async def receive(self) -> bytes | str | None:
         """Return the next message, None once the peer has closed the socket in order.
 

@@ -9,7 +9,18 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 
-from . import aistore, buckets, many_files, memory, report, start, storage, trainings
+from . import (
+    aistore,
+    artifacts,
+    buckets,
+    many_files,
+    memory,
+    report,
+    start,
+    storage,
+    trainings,
+    workspaces,
+)
 from .platform_rates import __main__ as platform_rates
 
 Program = Callable[[Sequence[str]], None]
@@ -20,6 +31,8 @@ PROGRAMS: dict[str, Program] = {
     "storage": storage.main,
     "buckets": buckets.main,
     "trainings": trainings.main,
+    "workspaces": workspaces.main,
+    "artifacts": artifacts.main,
     "aistore": aistore.main,
     "memory": memory.main,
     "many-files": many_files.main,

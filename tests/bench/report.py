@@ -45,10 +45,14 @@ TITLES = {
     "down-blob": "download, {gib:g} GiB",
     "import": "`import neuro_client; neuro_client.get`",
     "help": "`neuro-client --help`",
+    "submit": "submit, {gib:g} GiB in {shards} shards",
+    "resubmit": "submit them again, unchanged",
     "create-small": "CREATE of 16 KiB",
     "open-small": "OPEN of 16 KiB",
     "create-large": "CREATE of {large:g} MiB",
     "open-large": "OPEN of {large:g} MiB",
+    "put-small": "S3 PUT of 64 KiB",
+    "get-small": "S3 GET of 64 KiB",
 }
 BARE_AIM = 0.9
 PLATFORM_AIM = 0.7
@@ -60,6 +64,7 @@ PUBLISHED_AIMS = {
     ("up-file", DISTANT): 8.0,
     ("down-tree", DISTANT): 1.25,
 }
+WORKSPACES_AIMS = {LOOPBACK: 1.4, DISTANT: 2.0}
 # What "ahead" and "within 10 %" come to.
 PEER_AIMS = {"boto3": 1.0, "crt": 1.0, "aioboto3": 1.0, "obstore": 0.9}
 BUCKET_MEMORY_AIM = 100
@@ -155,6 +160,24 @@ def buckets_disk(outcome: Outcome) -> Table:
     return table
 
 
+def workspaces(outcome: Outcome) -> Table:
+    """Compare submissions, and show the medians behind the ratios."""
+    names = (OURS, PUBLISHED)
+    figures = (("seconds", 1.0, "s"), ("cpu", 1.0, "CPU"), ("memory", MIB, "peak MiB"))
+    heads = [f"{name}, {what}" for name in names for _, _, what in figures]
+    table: Table = [("", "link", "ours / published", "aim", *heads)]
+    for case, link in outcome.cases():
+        ratio = outcome.ratio(case, link, OURS, PUBLISHED)
+        cells = [
+            _median(outcome.row(case, link, name), figure, unit, 0 if unit == MIB else 2)
+            for name in names
+            for figure, unit, _ in figures
+        ]
+        aim = WORKSPACES_AIMS[link]
+        table.append((_title(outcome, case), link, *_against(ratio, aim), *cells))
+    return table
+
+
 def many_files(outcome: Outcome) -> Table:
     """Show what very many files take."""
     count = f"{outcome.settings['files']:,} files of 0–1 KiB"
@@ -210,7 +233,8 @@ def _title(outcome: Outcome, case: str) -> str:
     gib = round(settings.get("size", 0) / 2**30, 3)
     large = round(settings.get("large", 0) / MIB, 3)
     files = settings.get("files", 0)
-    return TITLES[case].format(files=files, gib=gib, huge=HUGE * gib, large=large)
+    shards = settings.get("shards", 0)
+    return TITLES[case].format(files=files, gib=gib, huge=HUGE * gib, large=large, shards=shards)
 
 
 def _rate(settings: dict[str, Any], case: str, row: Row) -> str:
@@ -242,6 +266,7 @@ TABLES: dict[str, tuple[str, Callable[[Outcome], Table]]] = {
     "buckets seconds": ("buckets", buckets_seconds),
     "buckets memory": ("buckets", buckets_memory),
     "buckets disk": ("buckets", buckets_disk),
+    "workspaces": ("workspaces", workspaces),
     "many files": ("many_files", many_files),
     "memory": ("memory", memory),
     "start": ("start", start),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .measuring import Outcome, spread
 from .race import BARE, OURS, PUBLISHED
+from .world import DISTANT, LOOPBACK
 
 Table = list[Sequence[str]]
 Build = Callable[[Outcome], Table]
@@ -18,6 +19,18 @@ TITLES = {
     "put-large": "put, {gib:g} GiB",
     "get-large": "get, {gib:g} GiB",
     "list": "list, {names:,} names",
+}
+
+
+ARTIFACTS = {
+    "artifacts-small": "download, {files:,} × 16 KiB",
+    "artifacts-large": "download, {gib:g} GiB",
+}
+ARTIFACTS_AIMS = {
+    ("artifacts-small", LOOPBACK): 1.4,
+    ("artifacts-large", LOOPBACK): 1.4,
+    ("artifacts-small", DISTANT): 10.0,
+    ("artifacts-large", DISTANT): 2.0,
 }
 
 
@@ -63,7 +76,22 @@ def _of_workloads(outcome: Outcome, case: str) -> str:
     return f"watch {settings['watched']:,} to their ends, {case.partition('-')[2]} looks"
 
 
+def of_artifacts(outcome: Outcome) -> Table:
+    """Compare downloads with the published client, each case with an aim of its own."""
+    table: Table = [("", "link", "ours / published", "aim", "ours, s", "published, s")]
+    for case, link in outcome.cases():
+        aim = ARTIFACTS_AIMS[case, link]
+        rows = [outcome.row(case, link, name) for name in (OURS, PUBLISHED)]
+        seconds = ["–" if row is None else f"{row.median('seconds'):.2f}" for row in rows]
+        ratio = against(outcome.ratio(case, link, OURS, PUBLISHED), aim)
+        gib = round(outcome.settings["size"] / 2**30, 3)
+        title = ARTIFACTS[case].format(files=outcome.settings["files"], gib=gib)
+        table.append((title, link, ratio, f"≥ {aim}", *seconds))
+    return table
+
+
 SERVICES: dict[str, tuple[str, Build]] = {
     "aistore": ("aistore", compared({BARE: 0.85, PUBLISHED: 1.0}, _of_objects)),
+    "artifacts": ("artifacts", of_artifacts),
     "trainings": ("trainings", compared({PUBLISHED: None}, _of_workloads)),
 }

@@ -46,10 +46,11 @@ LAYERS = {
     "parsing": 3,
     "plugins": 3,
     "copying": 4,
+    "workspaces": 4,
+    "artifacts": 4,
     "client": 5,
     "factory": 5,
     "fs": 6,
-    "fs_file": 6,
     "": 5,
     "__main__": 6,
     "cli": 6,
@@ -71,6 +72,9 @@ L0_MAY_USE = {
     "threads": set(),
     "tracing": set(),
 }
+# The platform shares no code with the client, but for the capture of what a run writes: no wire lies
+# between the two sides of it, so there is nothing that a bug in both could hide.
+LOCAL_MAY_USE = {"artifacts.capture"}
 HTTP_USERS = {"transport", "auth.callback", "local"}
 # Loaded once, before each of our modules is imported in a process of its own.
 FOREIGN = [
@@ -159,7 +163,7 @@ def test_no_upward_import(module: str) -> None:
         if other == top or (top != "" and other == "_version"):
             continue
         if top == "local":
-            assert other == "uris", f"local.{module} imports {imported}"
+            assert other == "uris" or imported in LOCAL_MAY_USE, f"{module} imports {imported}"
         elif top in L0_MAY_USE:
             assert other in L0_MAY_USE[top], f"{module} imports {imported}"
         elif LAYERS[top] in (3, 4):

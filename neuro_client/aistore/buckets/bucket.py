@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from yarl import URL
 
 from ...concurrency import scoped_iterator
-from ...errors import NotSupportedError
+from ...errors import NotSupportedError, ResponseError
 from ...transfer import (
     AbstractRecursiveFileProgress,
     AsyncFilterFunc,
@@ -32,7 +32,7 @@ from ..models import (
 from ..objects.object import Object
 from .jobs import BucketJobs
 from .listing import ObjectIterator, check_flags, flag_bits
-from .summaries import fetch_info, fetch_summary
+from .summaries import fetch_info, fetch_summary, props_of
 from .transfers import download_dir, put_files, upload_dir
 
 _MSGPACK = {"Accept": wire.MSGPACK}
@@ -109,7 +109,20 @@ class Bucket(BucketJobs):
 
     async def props(self) -> Mapping[str, Any]:
         """Return the properties (aistore.md §7.4)."""
-        return (await self.info(summary=False)).props
+        return props_of(await self.head())
+
+    async def has_sums_of_parts(self) -> bool:
+        """Tell whether a part of an object has a checksum of its own (aistore.md §8.2)."""
+        known, place = self.requests.sums_of_parts, self.get_path()
+        if place not in known:
+            try:
+                checksum = (await self.props()).get("checksum")
+            except ResponseError:
+                return False
+            if not (isinstance(checksum, Mapping) and checksum.get("enable_read_range") is True):
+                return False
+            known.add(place)
+        return True
 
     async def set_props(self, props: Mapping[str, Any]) -> str:
         """Change the given properties; return the id of the job that this may take."""

@@ -25,7 +25,7 @@ from ..errors import AISError, ErrBckNotFound, ErrObjNotFound
 from ..models import BucketEntry, BucketList, ListObjectFlag
 from ..names import check_object
 from ..objects import checksums
-from ..objects.attributes import ObjectAttributes, moment, same_content, tag
+from ..objects.attributes import ObjectAttributes, is_of, moment, same_content, tag
 from ..objects.multipart import MultipartUpload
 from ..objects.reader import ByteRange
 from ..versions import MULTIPART, server_version
@@ -135,7 +135,7 @@ class AISStore:
         call = thing.call("GET", headers={} if whole else {"Range": wanted})
         async with self._bucket.requests.open(call, retry=NEVER) as answer:
             found = ObjectAttributes(answer.headers)
-            self._compare(key, version, found)
+            await self._compare(key, version, found)
             place = found.range()
             size = found.size if place is None else place[1]
             if place is None and not whole:
@@ -158,8 +158,9 @@ class AISStore:
         if version is not None and not same_content(found, version):
             raise self._changed(key)
 
-    def _compare(self, key: str, version: str | None, found: ObjectAttributes) -> None:
-        if version is not None and not same_content(found.version_tag, version):
+    async def _compare(self, key: str, version: str | None, found: ObjectAttributes) -> None:
+        own = self._bucket.has_sums_of_parts
+        if version is not None and not await is_of(found, version, own):
             raise self._changed(key)
 
     def _changed(self, key: str) -> SourceChangedError:
@@ -171,7 +172,7 @@ class AISStore:
         """Read a whole short object, pinned to its version and verified."""
         reader = self._bucket.object(key).get(retry=NEVER)
         data = await reader.read_all()
-        self._compare(key, version, reader.attributes)
+        await self._compare(key, version, reader.attributes)
         return data
 
     async def put(self, key: str, body: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...transport import Answer
@@ -53,11 +53,16 @@ async def fetch_info(
         return answer
 
     answer = await _counted(ask, f"the summary of {bucket.uri}", timeout)
-    props = _json_header(answer.headers, "Ais-Bucket-Props")
+    props = props_of(answer.headers)
     text = answer.headers.get("Ais-Bucket-Summ")
     if not summary or not text:
         return BucketInfo(props)
     return BucketInfo(props, wire.read_summary(_json_header(answer.headers, "Ais-Bucket-Summ")))
+
+
+def props_of(headers: Mapping[str, str]) -> Mapping[str, Any]:
+    """Read the properties of a bucket from the answer of HEAD."""
+    return _json_header(headers, "Ais-Bucket-Props")
 
 
 def _json_header(headers: Mapping[str, str], name: str) -> Mapping[str, object]:

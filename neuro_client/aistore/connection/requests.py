@@ -35,6 +35,7 @@ class RequestClient:
         self.settings = settings
         self._links = Links(settings)
         self.checksum_types: dict[str, str] = {}
+        self.sums_of_parts: set[str] = set()
         self.group_copies: dict[object, Any] = {}
 
     def __getstate__(self) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import cast
@@ -122,6 +122,21 @@ def same_content(one: str, other: str) -> bool:
     """Tell whether two tags may be of one content; not every answer has a version or checksum."""
     pairs = list(zip(one.split(":"), other.split(":"), strict=False))
     return all(a == b or (place and not (a and b)) for place, (a, b) in enumerate(pairs))
+
+
+async def is_of(
+    found: ObjectAttributes, wanted: str, sums_of_parts: Callable[[], Awaitable[bool]]
+) -> bool:
+    """Tell whether an answer is of the content that a tag names.
+
+    Some buckets give a part a checksum of its own (§8.2), which says nothing of the whole.
+    """
+    if same_content(found.version_tag, wanted):
+        return True
+    part = found.range()
+    if part is None or not same_content(tag(part[1], found.obj_version, ""), wanted):
+        return False
+    return await sums_of_parts()
 
 
 def moment(text: str) -> datetime | None:

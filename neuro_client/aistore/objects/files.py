@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from ...concurrency import finish
 from ...errors import NotSupportedError, SourceChangedError
-from .attributes import ObjectAttributes, same_content
+from .attributes import ObjectAttributes, is_of
 from .multipart import ABORT_TIME, MultipartUpload, ending
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class ObjectFileReader:
         reader = self._object.get(byte_range=f"bytes={self._position}-{last}")
         data = await reader.read_all()
         expected = await self._head()
-        same = same_content(reader.attributes.version_tag, expected.version_tag)
-        if not same or not data:
+        own = self._object.bucket.has_sums_of_parts
+        if not data or not await is_of(reader.attributes, expected.version_tag, own):
             raise SourceChangedError(
                 f"{self._object.uri} changed while it was read; open it again",
                 entry=self._object.uri,

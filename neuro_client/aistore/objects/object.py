@@ -27,8 +27,6 @@ from .reader import CHUNK, ByteRange, ObjectReader, Reading
 if TYPE_CHECKING:
     from ..buckets.bucket import Bucket
 
-_SMALL = 2**18
-"""Bytes of a file that are read at once before they are sent."""
 _APPEND_HANDLE = "Ais-Append-Handle"
 _ARCHIVE_MODES = {"append": "1", "append_or_create": "2"}
 
@@ -180,6 +178,7 @@ class Object:
                 lambda more: self.call("GET", params=params, headers={**fixed, **more}),
                 lambda: self.call("HEAD"),
                 plain,
+                self._bucket.has_sums_of_parts,
                 wanted,
                 chunk_size,
                 max_resume,

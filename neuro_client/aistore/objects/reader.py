@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Mapping,
+)
 from contextlib import AsyncExitStack, aclosing
 from typing import BinaryIO, Self
 
@@ -26,7 +33,7 @@ from ...transport import Answer
 from ..connection.attempts import ObjectCall
 from ..connection.requests import RequestClient
 from . import checksums
-from .attributes import ObjectAttributes, same_content
+from .attributes import ObjectAttributes, is_of
 from .checksums import Hasher
 from .parallel import PART, in_order
 
@@ -66,13 +73,15 @@ class Reading:
     """Say what is read, and how.
 
     ``call`` makes the request with more headers. ``whole`` tells that the answer is the object
-    itself, so that it can be verified and gone on with. ``media_type`` is what it must be.
+    itself, so that it can be verified and gone on with. ``sums_of_parts`` tells whether parts of it
+    have checksums of their own. ``media_type`` is what it must be.
     """
 
     what: str
     call: Callable[[Mapping[str, str]], ObjectCall]
     head: Callable[[], ObjectCall]
     whole: bool
+    sums_of_parts: Callable[[], Awaitable[bool]]
     byte_range: ByteRange | None = None
     chunk_size: int = CHUNK
     max_resume: int = 5
@@ -211,7 +220,7 @@ class ObjectReader:
             data = await answer.read()
         except TransportError:
             again = await self._client.send(self._call({}), retry=self._reading.retry)
-            self._same(again)
+            await self._same(again)
             data = await again.read()
         finally:
             await self.close()
@@ -280,7 +289,7 @@ class ObjectReader:
                 return
             wanted = f"bytes={begin + position}-{begin + length - 1}"
             answer = await self._connect({"Range": wanted})
-            self._same(answer)
+            await self._same(answer)
             skip = 0 if answer.status == _PARTIAL else begin + position
 
     async def _ranges(self) -> AsyncGenerator[bytes]:
@@ -290,7 +299,7 @@ class ObjectReader:
         async def fetch(start: int, end: int) -> bytes:
             call = reading.call({"Range": f"bytes={start}-{end - 1}"})
             answer = await self._client.send(call, retry=reading.retry)
-            self._same(answer)
+            await self._same(answer)
             data = await answer.read()
             if answer.status != _PARTIAL or len(data) != end - start:
                 raise ProtocolError(
@@ -304,11 +313,11 @@ class ObjectReader:
             async for chunk in chunks:
                 yield chunk
 
-    def _same(self, answer: Answer) -> None:
+    async def _same(self, answer: Answer) -> None:
         """Refuse to join the pieces of two contents."""
         found = ObjectAttributes(answer.headers)
         assert self._attributes is not None
-        if not same_content(found.version_tag, self._attributes.version_tag):
+        if not await is_of(found, self._attributes.version_tag, self._reading.sums_of_parts):
             raise SourceChangedError(
                 f"{self._reading.what} changed while it was read; read it again",
                 entry=self._reading.what,

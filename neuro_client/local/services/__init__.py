@@ -8,8 +8,10 @@ from typing import Any
 from . import (
     admin,
     aistore,
+    artifacts,
     buckets,
     config,
+    dashboard,
     disks,
     jobs,
     monitoring,
@@ -21,6 +23,7 @@ from . import (
     storage,
     trainings,
     users,
+    workspaces,
 )
 from .base import Platform, Service
 
@@ -30,6 +33,7 @@ SERVICES: Sequence[Callable[[Any], Service | Sequence[Service]]] = (
     users.create,
     service_accounts.create,
     admin.create,
+    dashboard.create,
     storage.create,
     disks.create,
     secrets.create,
@@ -40,6 +44,8 @@ SERVICES: Sequence[Callable[[Any], Service | Sequence[Service]]] = (
     aistore.create,
     registry.create,
     trainings.create,
+    workspaces.create,
+    artifacts.create,
 )
 
 

@@ -14,6 +14,8 @@ from yarl import URL
 
 if TYPE_CHECKING:
     from ..access import Access
+    from ..faults import Faults
+    from ..pages import Dashboard
     from ..quotas import Quotas
     from ..settings import ClusterSettings, Settings
     from ..state import State
@@ -52,7 +54,9 @@ class Platform(Protocol):
     """Be what services may use; ``LocalPlatform`` is it."""
 
     data: Path
+    username: str
     settings: Settings
+    faults: Faults
     state: State
     access: Access
     tokens: Tokens
@@ -64,6 +68,9 @@ class Platform(Protocol):
     secrets: Any
     aistore: Any
     trainings: Any
+    workspaces: Any
+    artifacts: Any
+    dashboard: Dashboard
 
     @property
     def api_url(self) -> URL:

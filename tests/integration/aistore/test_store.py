@@ -131,6 +131,25 @@ async def check_old_servers_list_everything_and_take_no_parts(world: World) -> N
     assert grown(back) == grown(source)
 
 
+async def check_parts_may_have_checksums_of_their_own(world: World) -> None:
+    bucket, data = world.bucket, content(5000)
+    await bucket.set_props({"checksum": {"enable_read_range": True}})
+    thing = bucket.object("d/o")
+    await thing.put(data)
+    assert await thing.get(num_workers=2, part_size=1000).read_all() == data
+    async with thing.open_reader(buffer_size=1000) as file:
+        await file.seek(1500)
+        assert await file.read(2000) == data[1500:3500]
+    options = TransferOptions(part_size=1000)
+    assert (await bucket.download_dir("d", world.folder / "back", options=options)).files == 1
+    assert grown(world.folder / "back") == {"o": data}
+    # Their versions still tell two contents apart.
+    async with thing.open_reader(buffer_size=1000) as file:
+        await thing.put(data[::-1])
+        with pytest.raises(SourceChangedError):
+            await file.read(2000)
+
+
 async def test_stores(tmp_path: Path) -> None:
     await run(
         [
@@ -139,6 +158,7 @@ async def test_stores(tmp_path: Path) -> None:
             check_copies_between_schemes,
             check_only_what_changed_moves,
             check_old_servers_list_everything_and_take_no_parts,
+            check_parts_may_have_checksums_of_their_own,
         ],
         tmp_path,
     )
