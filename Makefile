@@ -35,7 +35,7 @@ S5CMD := .tools/bin/s5cmd
 
 # A test that fails gets a second turn, and the end of the report names it ("RERUN"): on a machine that
 # is busy with other things one in some thousands depends on luck. Each such name is a defect to mend.
-AGAIN := --reruns 1 --reruns-delay 1 -raR
+AGAIN := --reruns 1 --reruns-delay 1 --rerun-except "from pytest-timeout" -raR
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

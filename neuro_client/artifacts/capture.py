@@ -7,6 +7,7 @@ this package: the standard library and attrs.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +41,11 @@ __all__ = [
     "take_inventory",
 ]
 
+_log = logging.getLogger(__name__)
+
 INTERVAL = 2.0
+_LONGEST_PAUSE = INTERVAL
+"""Seconds before the last pass tries again, at most: a long interval must not hold up the end."""
 _AT_ONCE = 4
 """Files of each kind, small and large, that are stored at once."""
 _ROUNDS = 3
@@ -205,7 +210,11 @@ class Capture:
             lanes: dict[bool, asyncio.Task[None]] = {}
             while not await self._ends():
                 before = self._last
-                await self._look()
+                try:
+                    await self._look()
+                except Exception as error:  # say, no thread to be had: the last pass would tell
+                    _log.warning("the captured folders could not be looked at: %r", error)
+                    continue
                 stable = [
                     found
                     for found in self._pending()
@@ -228,7 +237,7 @@ class Capture:
         failed = False
         for _ in range(_ROUNDS):
             if failed:
-                await asyncio.sleep(self._interval)
+                await asyncio.sleep(min(self._interval, _LONGEST_PAUSE))
             await self._look()
             pending = list(self._pending())
             if not pending:

@@ -173,6 +173,7 @@ def _look(
             return True
         path, found = item.path, item.stat(follow_symlinks=False)
         if stat.S_ISLNK(found.st_mode):
+            os.stat(path)  # refuses long chains of links, which `realpath` takes very long for
             path = os.path.realpath(path)
             if not any(root.holds(path) for root in roots):
                 skipped[name] = "it is a link that leads out of the captured folders"
@@ -180,12 +181,15 @@ def _look(
             # What a link to a folder leads to is captured under its own name.
             found = os.stat(path)
     except OSError as error:
-        if item.is_symlink():
-            skipped[name] = "it is a link that leads nowhere"
-        elif error.errno not in GONE:
+        if error.errno not in GONE:
             skipped[name] = f"it cannot be looked at: {error.strerror}"
+        elif item.is_symlink():
+            skipped[name] = "it is a link that leads nowhere"
         return False
     if stat.S_ISREG(found.st_mode):
+        if name in files:
+            skipped[name] = "another captured folder has a file of this name, which is kept instead"
+            return False
         root = next(root for root in roots if root.holds(path))
         files[name] = Found(name, root.path, os.path.relpath(path, root.path), Stamp.of(found))
     return False

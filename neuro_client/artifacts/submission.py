@@ -44,6 +44,7 @@ Strategy = Literal["grid_search", "random_search", "none"]
 SEND_RETRY = RetryPolicy()
 """Files of a run may be sent again."""
 
+_COMMAND = "runControllerCommand"
 _AMBIGUOUS = (TransportError, ServerNotAvailable, ServerError)
 _LAST_FILE = 60.0
 _IGNORED = frozenset({".git", ".hg", ".svn", "__pycache__", ".venv"})
@@ -66,7 +67,10 @@ class DatastoreMount:
 
 
 def _words(given: Iterable[str]) -> tuple[str, ...]:
-    return tuple(given)
+    words = tuple(given)
+    if isinstance(given, str) or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"args must be texts, one for each word, as ['--lr', '0.1']; not {given!r}")
+    return words
 
 
 def _mounts(given: Iterable[DatastoreMount]) -> tuple[DatastoreMount, ...]:
@@ -153,7 +157,7 @@ class RunRequest:
             },
             "scratch": [{"mountPath": self.scratch_path, "sizeGb": self.scratch_gb}],
             # The interpreter follows from the script; two blanks are the wire's own (§8).
-            "runControllerCommand": f"{self.script}  {shlex.join(self.args)}".rstrip(),
+            _COMMAND: (f"{shlex.quote(self.script)}  {shlex.join(self.args)}".rstrip()),
             "sweepType": self.strategy,
             "sweepOptions": {
                 key: str(value)
@@ -186,28 +190,36 @@ class Submission:
         with contextlib.ExitStack() as stack:
             file = await run_blocking(_temporary, stack)
             size = await packed(self._request.local_dir, self._request.script, file)
-            run = await self._make()
+            run, adopted = await self._make()
             try:
                 await self._send(run, file.fileno(), size)
             except BaseException:
-                # Without its files the run would wait for ever.
-                await finish(self._remove(run))
+                # Without its files the run would wait for ever. One that was adopted may be that of
+                # somebody who was quicker, so it stays.
+                if not adopted:
+                    await finish(self._remove(run))
                 raise
         return run
 
-    async def _make(self) -> GridRun:
+    async def _make(self) -> tuple[GridRun, bool]:
+        """Return the run, and whether it was found after an answer that was lost."""
         body = self._request.body(await self._service.cluster_id())
         name = self._request.name
         if await self._found() is not None:
             raise ConflictError(f"There is a run {name!r} already; choose another name")
         try:
-            return await self._service.submit(body)
+            return await self._service.submit(body), False
         except _AMBIGUOUS as error:
-            # Names are unique, and there was none before: what has the name now is this one.
+            # Names are unique, and there was none before: what has the name now is this one, unless
+            # somebody else was quicker and runs something else.
             found = await self._found()
             if found is None:
                 raise error
-            return found
+            if found.command != body["spec"][_COMMAND]:
+                raise ConflictError(
+                    f"Somebody else made a run {name!r} at the same time; choose another name"
+                ) from error
+            return found, True
 
     async def _found(self) -> GridRun | None:
         try:
@@ -271,10 +283,17 @@ def pack(folder: Path, script: str, file: IO[bytes], stop: threading.Event) -> i
         if stop.is_set():
             raise InterruptedError("nobody waits for it any more")
         name = PurePosixPath(info.name)
+        if info.islnk():  # a second name of a file; the first one may be left out
+            info.type, info.linkname = tarfile.REGTYPE, ""
+            info.size = (root / name).stat().st_size
         if name.name in _IGNORED or not (info.isfile() or info.isdir() or info.issym()):
             return None
-        if info.issym() and not os.path.realpath(root / name).startswith(f"{root}{os.sep}"):
-            raise ValueError(f"the link {info.name!r} leads out of {str(folder)!r}; remove it")
+        if info.issym():
+            target = os.path.realpath(root / name)
+            if not target.startswith(f"{root}{os.sep}"):
+                raise ValueError(f"the link {info.name!r} leads out of {str(folder)!r}; remove it")
+            if os.path.isabs(info.linkname):  # the folder lies elsewhere when it is unpacked
+                info.linkname = os.path.relpath(target, (root / name).parent)
         info.uid = info.gid = 0
         info.uname = info.gname = "root"
         return info

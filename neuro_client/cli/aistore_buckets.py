@@ -45,6 +45,10 @@ def _read_props(pairs: Sequence[str]) -> Mapping[str, Any]:
         place = found
         for part in parents:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                break
+        if not isinstance(place, dict) or last in place:
+            raise click.UsageError(f"{name} is given twice")
         try:
             place[last] = json.loads(text)
         except ValueError:
@@ -113,7 +117,9 @@ async def rm(settings: Settings, buckets: Sequence[str], content: bool) -> int:
 
         async def remove(text: str) -> None:
             found = _named(store, text)
-            if not content and (await found.list_objects("", "name", 1)).entries:
+            page = await found.list_objects("", "name", 1)
+            # A page may be empty although more follow (aistore.md §10.5).
+            if not content and (page.entries or page.continuation_token):
                 raise errors.CommandFailed(
                     f"Bucket {text!r} is not empty; --content removes what is in it, too",
                     errors.FAILED,

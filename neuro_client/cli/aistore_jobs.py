@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from ..aistore import AIStore, Bucket, JobSnapshot
+from ..aistore import AIStore, Bucket, JobInfoNotFound, JobSnapshot
 from ..aistore.names import AIS
 from . import errors
 from .aistore_session import open_aistore, read_uri
@@ -23,6 +24,15 @@ from .settings import Settings, common_options
 @common_options
 def job() -> None:
     """Start, follow and stop the jobs of the cluster; JOB is an id."""
+
+
+@contextmanager
+def _known(job: str) -> Iterator[None]:
+    """Report a job that nobody knows as other things that are missing."""
+    try:
+        yield
+    except JobInfoNotFound as error:
+        raise errors.CommandFailed(f"There is no job {job!r}: {error}", errors.NOT_FOUND) from error
 
 
 @job.command("ls")
@@ -47,7 +57,8 @@ async def ls(settings: Settings, kind: str) -> None:
 async def show(settings: Settings, job: str) -> None:
     """Show what each target tells about a job; with --json one document a target."""
     async with open_aistore(settings) as store:
-        found = await store.job(job).snapshots()
+        with _known(job):
+            found = await store.job(job).snapshots()
     if settings.json:
         for one in found:
             print_json(_document(one))
@@ -107,7 +118,8 @@ async def wait(settings: Settings, jobs: Sequence[str], timeout: float | None) -
     async with open_aistore(settings) as store:
         for name in jobs:
             left = None if end is None else max(0.0, end - loop.time())
-            result = await store.job(name).wait(left, verbose=False)
+            with _known(name):
+                result = await store.job(name).wait(left, verbose=False)
             if settings.json:
                 print_json({"job": name, "success": result.success, "error": result.error})
             elif not result:

@@ -60,7 +60,7 @@ _MOUNT = "/datastores/{name}"
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="In GiB; the wire takes it for the size of the disk, as the seed does.",
+    help="In GiB; the wire takes it for the size of the disk, as the published client does.",
 )
 @click.option("--framework", default="lightning", show_default=True)
 @click.option("--use_spot", "--use-spot", is_flag=True, help="Machines that may be taken back.")

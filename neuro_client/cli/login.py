@@ -13,8 +13,10 @@ import click
 from yarl import URL
 
 from ..config import DEFAULT_API_URL
+from ..config.services import FILE_NAME
 from ..factory import Factory
 from ..testing.login import login as login_to_platform
+from ..testing.login import services_toml
 from ..threads import run_blocking
 from .errors import NotLoggedIn
 from .output import print_json
@@ -128,6 +130,16 @@ async def _login_local(settings: Settings, factory: Factory, data: Path | None) 
         up = settings.command_line("local", "up", "--detach", *option)
         raise NotLoggedIn(f"No local platform is running{where}; start one with `{up}`")
     await login_to_platform(ready, factory.path)
+    services = factory.path / FILE_NAME
+    if await run_blocking(_differs, services, services_toml(ready)):
+        settings.note(
+            f"{services} was there already and is left as it is; for the services of this platform "
+            "log out, remove it and log in again"
+        )
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() != text.encode()
 
 
 async def _show_browser(url: URL) -> None:

@@ -84,7 +84,9 @@ _FLAGS = {
 @click.option("--slug", metavar="SLUG", help="Folder in the bucket; default: made of the name.")
 @click.option("--existing", is_flag=True, help="Start what is in the bucket, and upload nothing.")
 @click.option("--exist-ok", is_flag=True, help="Overwrite a workspace that has other content.")
-@click.option("--prune", is_flag=True, help="Delete shards in the bucket that are not among these.")
+@click.option(
+    "--prune", is_flag=True, help="Delete shards and checkpoints that are not among these."
+)
 @click.option("--force", is_flag=True, help="Upload although the quota looks too small.")
 @click.option(
     "--presigned", is_flag=True, help="Upload by links of the platform, not with the key."
@@ -140,7 +142,7 @@ def _in_words_of_a_shell() -> Iterator[None]:
     except ConflictError as error:
         if error.status is not None:
             raise
-        text = f"{error}\nThe options for that are --slug, --existing and --exist-ok"
+        text = f"{error}\nThe options for that are --slug, --existing, --exist-ok and --prune"
         raise errors.CommandFailed(text, errors.REFUSED) from error
 
 

@@ -247,6 +247,7 @@ class LocalPlatform:
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.callback(os.close, await taken(self._lock, os.close))
         key = await asyncio.to_thread(signing_key, self.data / "signing.key")
+        await self.dashboard.prepare()
         services = create_services(self)
         schemas = [ACCESS_SCHEMA, TOKEN_SCHEMA, QUOTA_SCHEMA]
         schemas += [service.schema for service in services if service.schema]

@@ -155,9 +155,7 @@ class _BucketSource:
 
     async def current(self) -> Mapping[str, str]:
         """Return the credentials; the name of the bucket is looked up the first time."""
-        if self._values is None:
-            self._values = await self._flights.run("", self._look_up)
-        return self._values
+        return self._values or await self._flights.run("", self._look_up)
 
     async def renew(self, refused: Mapping[str, str]) -> Mapping[str, str]:
         """Return those of a key that has replaced the refused one, else the same."""
@@ -165,13 +163,15 @@ class _BucketSource:
 
     async def _look_up(self) -> Mapping[str, str]:
         connection = self._connection
-        url, key = connection.store_access()
-        return {
-            "bucket_name": await connection.bucket(),
+        bucket = await connection.bucket()
+        url, key = connection.store_access()  # only now: the key may have been rotated meanwhile
+        self._values = {
+            "bucket_name": bucket,
             "endpoint_url": str(url).rstrip("/"),
             "region_name": connection.store.region,
             **_key_values(key),
         }
+        return self._values
 
 
 def _key_values(key: StorageKey) -> Mapping[str, str]:

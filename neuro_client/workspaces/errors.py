@@ -18,6 +18,7 @@ from ..errors import (
 from ..transport import Failure, build_error
 
 _MAX_TEXT = 2000
+_QUOTA_CODE = "quota_exceeded"
 _QUOTA = re.compile(r"quota is reached", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
 _SIZES = 3
@@ -70,7 +71,12 @@ def map_error(failure: Failure) -> Exception:
     if hint:
         text += f" — {hint}"
     plain = build_error(failure, text, code=None if code is None else str(code))
-    return _restored(type(plain), plain.args, {**plain.__dict__, "hint": _optional(hint)})
+    facts = {**plain.__dict__, "hint": _optional(hint)}
+    if failure.status == _FORBIDDEN and (code == _QUOTA_CODE or _QUOTA.search(text)):
+        where = f"{plain.method} {plain.url} answered {plain.status}"
+        told = f"{text} ({where}; remove something, or ask for a higher limit)"
+        return _with_numbers(_restored(QuotaExceededError, (told,), facts), text)
+    return _restored(type(plain), plain.args, facts)
 
 
 def _optional(value: Any) -> str | None:
@@ -110,9 +116,9 @@ def refine(error: Exception) -> Exception:
 
     Answers to HEAD have no body, so of them only the status is known (§5).
     """
-    if isinstance(error, QuotaExceededError):
-        return _with_numbers(error)
     message = message_of(getattr(error, "body", None))
+    if isinstance(error, QuotaExceededError):
+        return _with_numbers(error, message)
     if isinstance(error, IllegalArgumentError) and error.status == _BAD_REQUEST:
         if any(words in message.lower() for words in _CLOCK):
             return _again(error, "the clock of this machine is wrong; set it right")
@@ -120,7 +126,7 @@ def refine(error: Exception) -> Exception:
     if not isinstance(error, AuthorizationError) or error.status != _FORBIDDEN:
         return error
     if _QUOTA.search(message):
-        return _with_numbers(QuotaExceededError(*error.args, **facts_of(error)))
+        return _with_numbers(QuotaExceededError(*error.args, **facts_of(error)), message)
     for words, advice in _ADVICE.items():
         if words in message.lower():
             return _again(error, advice)
@@ -140,9 +146,9 @@ def _again(error: ResponseError, advice: str) -> ResponseError:
     return found
 
 
-def _with_numbers(error: QuotaExceededError) -> QuotaExceededError:
+def _with_numbers(error: ResponseError, message: str) -> ResponseError:
     """Read the limits out of the message: most, used and needed for bytes, most for objects."""
-    message = message_of(error.body)
+    assert isinstance(error, QuotaExceededError)
     numbers = [int(text) for text in _NUMBER.findall(message)]
     if len(numbers) == _SIZES:
         error.limit, error.used, error.needed = numbers

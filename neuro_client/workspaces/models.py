@@ -154,8 +154,8 @@ class SubmitPlan:
     """Say what a submission writes and asks for, in this order; made without writing anything.
 
     ``orphans`` are the shards in the bucket that are none of this submission, each of which the
-    platform would take for one more worker; ``prune`` tells whether they are deleted. ``request``
-    is the body of the one request that starts the task.
+    platform would take for one more worker; ``prune`` tells whether they are deleted, and with them
+    other checkpoints. ``request`` is the body of the one request that starts the task.
     """
 
     name: str

@@ -35,7 +35,8 @@ class SubmitOptions(StartOptions, total=False):
     """Say beside that what a submission may do to what is there, and how it sends.
 
     With ``exist_ok`` a workspace with other content is overwritten. ``prune`` deletes shards in the
-    bucket that are none of this submission; the platform would take each for one more worker.
+    bucket that are none of this submission; the platform would take each for one more worker. It
+    also deletes checkpoints beside the one that is given, which is refused without it.
     ``force`` submits although the storage meter says that there is no room. With ``presigned`` the
     shards and the checkpoint go through links of the platform (§3.1). ``parts`` is how many are on
     their way at a time; they become fewer while the store answers 503. ``progress`` is told of the

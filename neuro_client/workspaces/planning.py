@@ -87,6 +87,8 @@ async def make_plan(
     if not exist_ok:
         _refuse_clash(name, slug, [*files, map_file], remote.objects)
     counted = len(local.shard_map.shards) + (0 if prune else len(orphans))
+    if local.has_checkpoint:
+        orphans += _other_checkpoints(slug, local.files, remote.objects, prune=prune)
     request = task_request(
         name, slug, shards=counted, has_model=local.has_checkpoint, options=options
     )
@@ -129,6 +131,25 @@ def _file(file: LocalFile, there: Blob | None, *, upload: bool) -> PlannedFile:
 def _orphans(slug: str, files: Sequence[LocalFile], objects: Mapping[str, Blob]) -> tuple[str, ...]:
     keys = {file.key for file in files}
     return tuple(key for key in sorted(objects) if is_shard(slug, key) and key not in keys)
+
+
+def _other_checkpoints(
+    slug: str, files: Sequence[LocalFile], objects: Mapping[str, Blob], *, prune: bool
+) -> tuple[str, ...]:
+    """Return what lies beside the checkpoint; a task might begin with that instead.
+
+    Raises:
+        ConflictError: there is such, and it is not to be deleted.
+    """
+    keys = {file.key for file in files}
+    start = f"{prefix_of(slug)}{MODEL}/"
+    others = tuple(key for key in sorted(objects) if key.startswith(start) and key not in keys)
+    if others and not prune:
+        raise ConflictError(
+            f"Beside the checkpoint lie others ({', '.join(others[:_NAMED])}), and the task might "
+            "begin with one of them; delete them with prune=True, or choose another name or slug"
+        )
+    return others
 
 
 def _refuse_clash(

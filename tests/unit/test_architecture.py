@@ -72,7 +72,7 @@ L0_MAY_USE = {
     "threads": set(),
     "tracing": set(),
 }
-# The platform shares no code with the client, but for the capture of what a run writes: no wire lies
+# The platform shares no code with the client, but for the capture of what a run writes: no wire is
 # between the two sides of it, so there is nothing that a bug in both could hide.
 LOCAL_MAY_USE = {"artifacts.capture"}
 HTTP_USERS = {"transport", "auth.callback", "local"}
@@ -197,16 +197,15 @@ def _run(code: str) -> str:
 def test_each_module_can_be_imported_alone() -> None:
     """Import every module in an interpreter that knows none of ours: no cycle, no order.
 
-    Python imports the packages around a module first. So what a package loads by itself is tried
-    with the package, in the child that goes on to try the rest of it.
+    Python imports the packages around a module first, the outermost before the others. So what an
+    outermost package loads by itself is tried with it, in the child that goes on to try the rest.
     """
     packages: dict[str, list[str]] = {}
     for module in MODULES:
         if module.endswith("__main__"):
             continue
         name = f"neuro_client.{module}" if module else "neuro_client"
-        package = name if _path(module).name == "__init__.py" else name.rpartition(".")[0]
-        packages.setdefault(package, []).append(name)
+        packages.setdefault(".".join(name.split(".")[:2]), []).append(name)
     code = f"""
 import importlib, os, sys
 for name in {FOREIGN!r}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ...concurrency import first_failure, scoped_iterator
@@ -27,6 +28,7 @@ from ..names import check_object
 from ..objects import checksums
 from ..objects.attributes import ObjectAttributes, is_of, moment, same_content, tag
 from ..objects.multipart import MultipartUpload
+from ..objects.parallel import still_there
 from ..objects.reader import ByteRange
 from ..versions import MULTIPART, server_version
 from .listing import is_stale
@@ -133,7 +135,8 @@ class AISStore:
         whole = start == 0 and end is None
         wanted = ByteRange(start, None if end is None else end - 1).header()
         call = thing.call("GET", headers={} if whole else {"Range": wanted})
-        async with self._bucket.requests.open(call, retry=NEVER) as answer:
+        pinned = nullcontext() if version is None else still_there(key)
+        async with pinned, self._bucket.requests.open(call, retry=NEVER) as answer:
             found = ObjectAttributes(answer.headers)
             await self._compare(key, version, found)
             place = found.range()

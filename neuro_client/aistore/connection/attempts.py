@@ -19,7 +19,7 @@ from ...errors import (
 )
 from ...transport import Answer, never_connected
 from ..models import Smap
-from ..objects.content import Content, Unsent
+from ..objects.content import Content, Once, Unsent
 from .link import Link
 from .redirects import REDIRECTS, Hops, is_signed, unreachable
 
@@ -248,7 +248,10 @@ class Attempt:
             return {"headers": {**self._common, **empty}, "decompress": False}
         size = call.content.size
         length = {} if size is None else {"Content-Length": str(size)}
-        return {"headers": {**self._common, **length}, "body": call.content.body()}
+        body = call.content.body()
+        if isinstance(body, bytes | bytearray | memoryview) and not call.idempotent:
+            body = Once(body)
+        return {"headers": {**self._common, **length}, "body": body}
 
 
 def _root(url: URL) -> str:

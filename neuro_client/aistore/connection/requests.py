@@ -20,6 +20,7 @@ from .. import wire
 from ..errors import ErrBadCksum, ErrGETConflict
 from ..models import Smap
 from ..names import query_string
+from ..objects.content import Once
 from .attempts import JSON, Attempt, Fetch, ObjectCall, Route
 from .link import Link, Links
 from .redirects import REDIRECTS, Hops
@@ -86,14 +87,18 @@ class RequestClient:
         again = method in ("GET", "HEAD") if again is None else again
         sent = {**link.headers, **(JSON if body else {}), **(headers or {})}
         more = self._patient(silence)
+        once = bool(body) and not again
+        if once:
+            sent["Content-Length"] = str(len(body or b""))
 
         async def ask(root: str) -> Answer:
             url = URL(f"{root}/v1/{path}{query}", encoded=True)
             hops = Hops(method)
             node = link.proxies
             while True:
+                data = Once(body) if once and body else body
                 answer = await node.send(
-                    method, url, body=body, headers=sent, retry=None, redirects=False, **more
+                    method, url, body=data, headers=sent, retry=None, redirects=False, **more
                 )
                 if answer.status not in REDIRECTS:
                     return answer

@@ -158,6 +158,23 @@ class Unsent(AsyncIterator[Chunk]):
         )
 
 
+class Once(AsyncIterator[Chunk]):
+    """Give a body that is sent once, whatever becomes of the connection.
+
+    The HTTP library sends bytes of a PUT or a DELETE again by itself, if a kept connection breaks
+    before the answer: a job would be started twice, a piece appended twice.
+    """
+
+    def __init__(self, body: Chunk) -> None:
+        self._left: Chunk | None = body
+
+    async def __anext__(self) -> Chunk:
+        body, self._left = self._left, None
+        if body is None:
+            raise StopAsyncIteration
+        return body
+
+
 async def file_content(path: Path) -> tuple[bytes | Callable[[], AsyncIterator[Chunk]], int]:
     """Return what to send of a file, and its size; a change while it is read is an error."""
     try:

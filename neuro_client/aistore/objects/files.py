@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING, Self
 
@@ -9,6 +10,7 @@ from ...concurrency import finish
 from ...errors import NotSupportedError, SourceChangedError
 from .attributes import ObjectAttributes, is_of
 from .multipart import ABORT_TIME, MultipartUpload, ending
+from .parallel import still_there
 
 if TYPE_CHECKING:
     from .object import Object
@@ -92,7 +94,8 @@ class ObjectFileReader:
     async def _fetch(self, size: int, left: int) -> bytes:
         last = self._position + min(size, left) - 1
         reader = self._object.get(byte_range=f"bytes={self._position}-{last}")
-        data = await reader.read_all()
+        async with still_there(self._object.uri):
+            data = await reader.read_all()
         expected = await self._head()
         own = self._object.bucket.has_sums_of_parts
         if not data or not await is_of(reader.attributes, expected.version_tag, own):
@@ -122,6 +125,7 @@ class ObjectFileWriter:
         self._step = buffer_size
         self._buffer = bytearray()
         self._upload: MultipartUpload | None = None
+        self._turn = asyncio.Lock()
         self._parts = 0
         self._handle = ""
         self._position = 0
@@ -153,10 +157,16 @@ class ObjectFileWriter:
         self._position += len(data)
         if len(self._buffer) >= self._step:
             await self.flush()
+            if self._closed:
+                raise ValueError("another write failed meanwhile and dropped what was written")
         return len(data)
 
     async def flush(self) -> None:
         """Send what is buffered; the object does not appear yet."""
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
         if not self._buffer:
             return
         data = bytes(self._buffer)
@@ -170,13 +180,17 @@ class ObjectFileWriter:
 
     async def close(self) -> None:
         """Send the rest and let the object appear; closing again does nothing."""
+        async with self._turn:
+            await self._close()
+
+    async def _close(self) -> None:
         if self._closed:
             return
         if self._upload is None and not self._handle:
             self._closed = True
             await self._object.put_content(bytes(self._buffer))  # small enough for one request
             return
-        await self.flush()
+        await self._flush()
         self._closed = True
         if self._upload is not None:
             async with ending(self._upload):

@@ -5,13 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from ...concurrency import finish
+from ...errors import ResponseError, SourceChangedError
 
 T = TypeVar("T")
 
 PART = 8 * 2**20
+_NO_SUCH_RANGE = 416
+
+
+@asynccontextmanager
+async def still_there(what: str) -> AsyncGenerator[None]:
+    """Report a range behind the end of what was longer before as `SourceChangedError`."""
+    try:
+        yield
+    except ResponseError as error:
+        if error.status != _NO_SUCH_RANGE:
+            raise
+        raise SourceChangedError(
+            f"{what} became shorter while it was read; read it again", entry=what
+        ) from error
 
 
 async def in_order(

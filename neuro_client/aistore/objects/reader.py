@@ -35,7 +35,7 @@ from ..connection.requests import RequestClient
 from . import checksums
 from .attributes import ObjectAttributes, is_of
 from .checksums import Hasher
-from .parallel import PART, in_order
+from .parallel import PART, in_order, still_there
 
 CHUNK = 32768
 _PARTIAL = 206
@@ -288,7 +288,8 @@ class ObjectReader:
             if position >= length:
                 return
             wanted = f"bytes={begin + position}-{begin + length - 1}"
-            answer = await self._connect({"Range": wanted})
+            async with still_there(self._reading.what):
+                answer = await self._connect({"Range": wanted})
             await self._same(answer)
             skip = 0 if answer.status == _PARTIAL else begin + position
 
@@ -298,7 +299,8 @@ class ObjectReader:
 
         async def fetch(start: int, end: int) -> bytes:
             call = reading.call({"Range": f"bytes={start}-{end - 1}"})
-            answer = await self._client.send(call, retry=reading.retry)
+            async with still_there(reading.what):
+                answer = await self._client.send(call, retry=reading.retry)
             await self._same(answer)
             data = await answer.read()
             if answer.status != _PARTIAL or len(data) != end - start:

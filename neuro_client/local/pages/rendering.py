@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import urlsplit
 
+import attrs
 import jinja2
 from aiohttp import web
 
@@ -66,29 +68,39 @@ def is_web(url: str) -> bool:
     return urlsplit(url).scheme in ("http", "https")
 
 
-_TEMPLATES = files(__package__) / "templates"
-_ENVIRONMENT = jinja2.Environment(
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    # Read while the module is loaded: a request must not wait for a disk.
-    loader=jinja2.DictLoader(
-        {
-            item.name: item.read_text("utf-8")
-            for item in _TEMPLATES.iterdir()
-            if item.name.endswith(".html")
-        }
-    ),
-)
-_ENVIRONMENT.filters.update(size=human_size, time=human_time, tone=tone, plain=plain)
-_ENVIRONMENT.tests["web"] = is_web
-_STYLE = (_TEMPLATES / "style.css").read_text("utf-8")
+@attrs.frozen
+class _Look:
+    """Hold what all pages are made with."""
+
+    environment: jinja2.Environment
+    style: str
+
+
+@functools.cache
+def load() -> _Look:
+    """Read the templates; a platform does it in a thread, so that no request waits for a disk."""
+    folder = files(__package__) / "templates"
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.DictLoader(
+            {
+                item.name: item.read_text("utf-8")
+                for item in folder.iterdir()
+                if item.name.endswith(".html")
+            }
+        ),
+    )
+    environment.filters.update(size=human_size, time=human_time, tone=tone, plain=plain)
+    environment.tests["web"] = is_web
+    return _Look(environment, (folder / "style.css").read_text("utf-8"))
 
 
 def page(template: str, status: int = 200, **values: object) -> web.Response:
     """Render a page; no script runs in it, and no other site can frame it."""
-    text = _ENVIRONMENT.get_template(template).render(refresh_after=REFRESH, **values)
+    text = load().environment.get_template(template).render(refresh_after=REFRESH, **values)
     return web.Response(
         body=text.encode("utf-8", "replace"),  # names of files may have what is no text
         status=status,
@@ -100,4 +112,4 @@ def page(template: str, status: int = 200, **values: object) -> web.Response:
 
 def style() -> web.Response:
     """Return the style sheet of all pages."""
-    return web.Response(text=_STYLE, content_type="text/css", headers=_HEADERS)
+    return web.Response(text=load().style, content_type="text/css", headers=_HEADERS)

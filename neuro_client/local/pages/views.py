@@ -12,6 +12,7 @@ from yarl import URL
 
 from .gate import Gate
 from .records import PageRefusal, PageRow, PageSource
+from .rendering import load
 from .sign_ins import Session, SignIns
 
 _MOST_ROWS = 500
@@ -124,6 +125,10 @@ class Dashboard:
         self.sign_ins = SignIns()
         self.pages: list[Pages] = []
         self._home = home
+
+    async def prepare(self) -> None:
+        """Read what the pages are made of, before the first one is asked for."""
+        await asyncio.to_thread(load)
 
     def gate(self, prefix: str, base: Callable[[], URL]) -> Gate:
         """Make a gate to pages below ``prefix`` of the listener at ``base``."""

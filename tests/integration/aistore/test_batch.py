@@ -89,6 +89,7 @@ async def check_objects_come_in_the_order_of_the_request(world: World) -> None:
         assert found[3].obj is not None and found[3].opaque == b"id4"
         assert [item.obj.name for item in found][-1:] == [batch._wanted[-1].obj.name]
     assert await read(ais.batch()) == []
+    assert [item.data for item in await read(ais.batch(bucket=bucket).add("o1", length=0))] == [b""]
     assert [item.data for item in await read(ais.batch(bucket.object("o1")))] == [content(1000)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
 from collections.abc import AsyncIterator
@@ -236,6 +237,9 @@ async def check_objects_like_files(world: World) -> None:
     async with bucket.object("small").open_writer() as file:
         await file.write(b"small")
     assert await bucket.object("small").get().read_all() == b"small"
+    async with bucket.object("small").open_writer(buffer_size=3) as file:
+        await asyncio.gather(*(file.write(b"five!") for _ in range(9)))
+    assert await bucket.object("small").get().read_all() == 9 * b"five!"
     with pytest.raises(LookupError):
         async with bucket.object("dropped").open_writer(buffer_size=2) as file:
             await file.write(b"abc")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
-from neuro_client.aistore import AIStore, Bucket, ErrBadCksum, ErrObjNotFound
+from neuro_client.aistore import AIStore, Bucket, ErrBadCksum, ErrObjNotFound, Job
 from neuro_client.errors import (
     AuthorizationError,
     ChecksumMismatchError,
@@ -293,3 +293,26 @@ async def test_a_delete_whose_answer_was_lost_is_done() -> None:
         target.plan(failing(404, "ais://b1/o doesn't exist"))
         with pytest.raises(ErrObjNotFound):
             await bucket.object("o").delete()
+
+
+async def test_what_must_not_happen_twice_is_sent_once() -> None:
+    async with opened("target") as ((proxy, target), bucket):
+        calls: list[Callable[[], Awaitable[object]]] = [
+            Job(bucket.requests, job_kind="lru").start,
+            bucket.objects(["a"]).delete,
+            lambda: bucket.objects(obj_template="a{1..2}").archive("x.tar"),
+        ]
+        for call in calls:
+            # A connection that was good until now breaks when the server has read it all.
+            proxy.plan(answer(), hang_up())
+            await bucket.head()
+            with pytest.raises(TransportError):
+                await call()
+            assert len(proxy.asked) == 2 and proxy.asked[-1].body
+        for piece, flush in ((b"piece", False), (b"", True)):
+            proxy.plan(to(target))
+            target.plan(answer(), hang_up())
+            await bucket.object("o").head()
+            with pytest.raises(TransportError):
+                await bucket.object("o").append_content(piece, "handle", flush)
+            assert [one.body for one in target.asked] == [b"", piece]

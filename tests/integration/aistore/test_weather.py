@@ -13,6 +13,7 @@ from aiohttp import web
 from neuro_client.aistore import AIStore, ErrObjNotFound, Object
 from neuro_client.errors import (
     ChecksumMismatchError,
+    IllegalArgumentError,
     NotSupportedError,
     SourceChangedError,
     TransportError,
@@ -86,6 +87,15 @@ async def test_pieces_of_two_contents_are_not_joined(stage: tuple[Node, Object])
     )
     with pytest.raises(SourceChangedError):
         await read(thing, num_workers=2, part_size=6)
+    # It may have become shorter than what was read of it.
+    target.plan(hang_up(b"hello", 11), failing(416, "range"))
+    with pytest.raises(SourceChangedError, match="ais://b1/o"):
+        await read(thing)
+    target.plan(answer(headers={**SUM, "Content-Length": "11"}), failing(416, "range"))
+    with pytest.raises(SourceChangedError):
+        await read(thing, num_workers=2, part_size=6)
+    with pytest.raises(IllegalArgumentError):
+        await read(thing, byte_range="20-")
     target.plan(hang_up(b"HELLO", 11), rest(5))
     with pytest.raises(ChecksumMismatchError):
         await read(thing)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import attrs
 import pytest
 from aiohttp import web
 
-from neuro_client.artifacts import RunRequest
-from neuro_client.errors import IllegalArgumentError, ResourceNotFound, TransportError
+from neuro_client.artifacts import GridRun, RunRequest
+from neuro_client.artifacts.submission import Submission
+from neuro_client.errors import (
+    ConflictError,
+    IllegalArgumentError,
+    ResourceNotFound,
+    TransportError,
+)
 from neuro_client.local import LocalPlatform
 from neuro_client.testing.proxy import FaultProxy
 
@@ -54,6 +61,26 @@ async def test_a_run_is_made_once_and_never_left_half_made(
         with pytest.raises(ValueError, match="no file"):
             await artifacts.submit(RunRequest(script="none.py", local_dir=folder))
         await artifacts.wait("lost", timeout=60)
+
+
+async def test_the_run_of_somebody_quicker_stays_theirs(
+    local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = await local_platform.artifacts.add_run("taken", {})
+    find = Submission._found
+    looks: list[Submission] = []
+
+    async def too_early(self: Submission) -> GridRun | None:
+        looks.append(self)
+        return None if len(looks) == 1 else await find(self)
+
+    monkeypatch.setattr(Submission, "_found", too_early)
+    local_platform.fault("POST /runs", refuse=True)
+    mine = attrs.evolve(request(tmp_path / "code", "taken"), args=("--mine",))
+    async with opened(local_platform) as artifacts:
+        with pytest.raises(ConflictError, match="at the same time"):
+            await artifacts.submit(mine)
+        assert (await artifacts.get("taken")).id == theirs.id
 
 
 async def test_a_log_goes_on_where_it_was_cut(local_platform: LocalPlatform) -> None:

@@ -99,6 +99,7 @@ def test_jobs_of_buckets(program: Program, bucket: str, tree: Path) -> None:
     program.call("ais", "job", "wait", renamed)
     assert _names(program, f"{bucket}-3") == ["d/sub/b.json"]
     assert job not in program.call("ais", "job", "ls").stdout
+    assert "nobody-knows" in program.call("ais", "job", "show", "nobody-knows", code=4).stderr
     lru = program.document("ais", "job", "start", "lru", bucket)["job"]
     program.call("ais", "job", "wait", lru)
 
@@ -108,6 +109,8 @@ def test_properties(program: Program, bucket: str) -> None:
     assert program.document("ais", "bucket", "show", bucket)["props"]["checksum"]["type"] == "md5"
     wrong = program.call("ais", "bucket", "set", bucket, "--prop", "checksum", code=2)
     assert "NAME=VALUE" in wrong.stderr
+    twice = ("--prop", "mirror=1", "--prop", "mirror.enabled=true")
+    assert "twice" in program.call("ais", "bucket", "set", bucket, *twice, code=2).stderr
 
 
 def test_wrong_usage(program: Program, bucket: str, tree: Path) -> None:

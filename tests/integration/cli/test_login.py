@@ -108,6 +108,18 @@ def test_local_login_needs_a_running_platform(stranger: Program, tmp_path: Path)
     assert f"local up --detach --data '{data}'" in ended.stderr
 
 
+def test_settings_of_other_services_are_kept_and_told_of(
+    stranger: Program, program: Program
+) -> None:
+    login = ["login", "--local", "--data", str(program.home / "data")]
+    assert "services.toml" not in stranger.run(*login).stderr
+    stranger.run("logout")
+    services = stranger.config / "services.toml"
+    services.write_text("[aistore]\nurl = 'http://other'\n")
+    assert f"{services} was there already" in stranger.run(*login).stderr
+    assert "other" in services.read_text()
+
+
 def test_the_platform_is_found_and_kept_from_starting_twice(
     program: Program, tmp_path: Path, token: str
 ) -> None:

@@ -239,6 +239,19 @@ def test_commands_of_a_sweep() -> None:
     assert sorted(words[-1] for words in all_) == ["1", "2", "3"]
     huge = "a.py " + " ".join(["'[0,1,2,3,4,5,6,7,8,9]'"] * 30)
     assert len(commands(huge, "random_search", {"num_trials": "5"})) == 5
+    drawn = commands("a.py --lr=uniform(-1,0) 'uniform(1, 2)' [7]", "random_search", options)
+    assert len({tuple(words) for words in drawn}) == 3
+    for _, _, rate, number, constant in drawn:
+        assert -1 <= float(rate.removeprefix("--lr=")) <= 0
+        assert (1 <= float(number) <= 2) and constant == "7"
+    assert commands("a.py uniform(0,1)", "grid_search", {}) == [["python", "a.py", "uniform(0,1)"]]
+    for draws, trials in (
+        ("uniform(0,1)", {}),
+        ("uniform(0,inf)", options),
+        ("uniform(a,1)", options),
+    ):
+        with pytest.raises(SweepError, match=r"num_trials|two numbers"):
+            commands(f"a.py {draws}", "random_search", trials)
     for wrong in (huge, "a.py []", "", "a.py '"):
         with pytest.raises(SweepError):
             commands(wrong, "grid_search", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import re
 import webbrowser
@@ -19,7 +20,7 @@ from click.testing import CliRunner, Result
 from yarl import URL
 
 from neuro_client.cli.main import cli
-from neuro_client.local.pages import Meter, PageFile, SignIns
+from neuro_client.local.pages import Meter, PageFile, SignIns, rendering
 from neuro_client.local.pages.rendering import human_size, human_time, plain, tone
 from neuro_client.local.pages.sign_ins import LINK_LIFETIME, SESSION_LIFETIME
 
@@ -299,6 +300,10 @@ def test_links_and_sessions_end() -> None:
     assert signs.redeem(kept[-1]) is not None
     # Only hashes are kept.
     assert not any(secret in repr(vars(signs)) for secret in (kept[-2], found[0]))
+
+
+async def test_importing_the_pages_inside_a_loop_reads_no_files() -> None:
+    importlib.reload(rendering)
 
 
 def test_how_values_are_shown() -> None:

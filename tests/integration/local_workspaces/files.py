@@ -45,6 +45,16 @@ def archive(content: Mapping[str, str]) -> bytes:
     return packed.getvalue()
 
 
+def torn() -> bytes:
+    """Return a zip whose directory is whole and whose compressed content is not."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a", "b" * 100)
+    data = bytearray(packed.getvalue())
+    data[31:35] = b"\xff" * 4  # behind the header, which has 30 bytes and the name
+    return bytes(data)
+
+
 def shard(add: float, samples: int = 1, name: str = "some") -> bytes:
     """Return a shard that ``MODEL`` reads."""
     document = {"add": add, "samples": samples, "name": name}

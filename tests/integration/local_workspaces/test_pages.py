@@ -16,7 +16,7 @@ async def test_a_task_has_a_page(api: Api) -> None:
     await api.put(workspace("my-run"))
     await api.put(workspace("fails", 'raise ValueError("boom")'))
     await api.platform.workspaces.set_quota("user", size=2**30)
-    task_id = await api.create("my-run", "Ada's <run>")
+    task_id = await api.create("my-run", "Today's <run>")
     failed = await api.create("fails", "Fails")
     await api.until(task_id, "FINISHED")
     await api.until(failed, "FAILED")
@@ -31,7 +31,7 @@ async def test_a_task_has_a_page(api: Api) -> None:
     headers = {"Cookie": f"{cookie.key}={cookie.value}"}
     async with api.session.get(pages.url, headers=headers) as answer:
         text = await answer.text()
-        assert "Ada&#39;s &lt;run&gt;" in text and "FAILED" in text
+        assert "Today&#39;s &lt;run&gt;" in text and "FAILED" in text
     async with api.session.get(pages.run_url(failed), headers=headers) as answer:
         assert "worker-0: ValueError: boom" in await answer.text()
     async with api.session.get(pages.run_url(task_id), headers=headers) as answer:
@@ -39,6 +39,7 @@ async def test_a_task_has_a_page(api: Api) -> None:
     assert "training on some" in text and "<meter" in text and "FINISHED" in text
     [link] = re.findall(r'href="([^"]+/model_out/checkpoint\.json[^"]*)"', text)
     async with api.session.get(link.replace("&amp;", "&")) as answer:
+        assert answer.headers["Content-Disposition"] == "attachment"
         assert await answer.json(content_type=None) == {"layer": [2.0, 1.0]}
 
     [token] = re.findall(r'name="token" value="([^"]+)"[^>]*>\s*<button[^>]*>Submit again', text)
@@ -47,4 +48,4 @@ async def test_a_task_has_a_page(api: Api) -> None:
     async with api.session.post(url, data=form, headers=headers) as answer:
         again = answer.url.name
         assert (answer.status, again != task_id) == (200, True)
-    assert (await api.until(again, "FINISHED"))["name"] == "Ada's <run>"
+    assert (await api.until(again, "FINISHED"))["name"] == "Today's <run>"

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from .conftest import DASHBOARD, Api
-from .files import archive, body, shard, workspace
+from .files import archive, body, shard, torn, workspace
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +76,7 @@ async def test_a_task_trains_on_its_shards_and_stores_what_comes_out(api: Api) -
 async def test_what_fails_says_why(api: Api) -> None:
     await api.put(workspace("raises", 'raise ValueError("boom")'))
     await api.put(workspace("no-zip", shards=[b"no zip at all"]))
+    await api.put(workspace("torn", shards=[torn()]))
     await api.put(workspace("wrong", "return 7"))
     await api.put(workspace("killed", "os.kill(os.getpid(), 9)", shards=[shard(1), shard(2)]))
     await api.put(workspace("nameless", arguments={"model_class": "Missing"}))
@@ -87,6 +88,7 @@ async def test_what_fails_says_why(api: Api) -> None:
         ("few", "server: min_clients is 2, and there are 1 shards"),
         ("raises", "worker-0: ValueError: boom"),
         ("no-zip", "/jobs/no-zip/shards/shard_0.zip cannot be unpacked"),
+        ("torn", "/jobs/torn/shards/shard_0.zip cannot be unpacked"),
         ("wrong", "worker-0: fl_train must return a mapping with weights and samples"),
         ("killed", "ended with exit code 137"),
         ("nameless", "worker-0: scripts/model_def.py has no Missing"),

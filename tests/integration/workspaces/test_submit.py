@@ -174,7 +174,15 @@ async def the_meter_is_read_first(world: World) -> None:
 async def the_bucket_has_the_last_word(world: World) -> None:
     with pytest.raises(QuotaExceededError, match="quota is reached") as caught:
         await world.submit("Another", force=True)
-    assert caught.value.status == 403
+    found, usage = caught.value, await world.workspaces.usage()
+    assert (found.status, found.limit, found.used) == (403, usage.quota_bytes, usage.used_bytes)
+    # The same where it is the platform that tells it: room for the texts, for no shard.
+    plan = await world.plan("Linked", force=True)
+    texts = sum(file.size for file in plan.files[:7])
+    await world.platform.workspaces.set_quota("user", size=(usage.used_bytes or 0) + texts)
+    with pytest.raises(QuotaExceededError, match="upload/complete answered 403") as caught:
+        await world.submit("Linked", force=True, presigned=True)
+    assert caught.value.limit == (usage.used_bytes or 0) + texts
     await world.platform.workspaces.set_quota("user")
 
 

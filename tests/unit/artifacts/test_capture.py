@@ -305,6 +305,60 @@ async def test_a_file_that_cannot_be_stored_stops_no_other(root: Path) -> None:
     assert report.uploaded == ("flaky", "good")
 
 
+async def test_a_long_interval_does_not_hold_up_the_end(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    real = asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await real(0)
+
+    async def refuse(file: CaptureFile) -> None:
+        if not pauses:
+            raise ConnectionError("lost")
+
+    write(root, file="x")
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    report = await captured(root, Kept(refuse))
+    assert report.uploaded == ("file",)
+    assert pauses == [engine.INTERVAL]
+
+
+async def test_a_scan_that_fails_does_not_end_the_capture(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [RuntimeError("can't start new thread"), MemoryError()]
+    real = capture_scan.scan
+
+    def scan(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*arguments)
+
+    store = Kept()
+    async with Capture([root], store, interval=SOON, inventory=Inventory()) as capture:
+        monkeypatch.setattr(engine, "scan", scan)
+        await written(root, file="x")
+        await store.until(lambda: "file" in store.files)
+        assert (await capture.finish()).failed == ()
+    assert not failures
+
+
+async def test_a_long_chain_of_links_stops_no_scan(root: Path) -> None:
+    def link() -> None:
+        for number in range(1200):
+            (root / f"link{number}").symlink_to(f"link{number + 1}")
+        (root / "file").write_text("x")
+
+    await asyncio.to_thread(link)
+    store = Kept()
+    report = await captured(root, store)
+    assert store.files == {"file": b"x"}
+    assert {"leads nowhere" in note.reason for note in report.warnings} == {True}
+
+
 async def test_a_failed_file_is_tried_again_during_the_run(root: Path) -> None:
     failures = 3
 
@@ -461,6 +515,16 @@ async def test_several_roots(tmp_path: Path) -> None:
     async with Capture({"": tmp_path / "a", "x": tmp_path / "b"}, named, inventory=Inventory()):
         pass
     assert named.files == {"file": b"1", "nested/file": b"3", "x/file": b"2"}
+
+
+async def test_two_files_of_one_name_are_told_of(tmp_path: Path) -> None:
+    write(tmp_path, work__home__file="1", home__file="2")
+    store = Kept()
+    roots = {"": tmp_path / "work", "home": tmp_path / "home"}
+    async with Capture(roots, store, inventory=Inventory()) as capture:
+        report = await capture.finish()
+    assert store.files == {"home/file": b"1"}
+    assert [note.name for note in report.warnings] == ["home/file"]
 
 
 async def test_a_root_that_comes_later_or_goes(tmp_path: Path) -> None:

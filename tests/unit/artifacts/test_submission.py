@@ -49,6 +49,11 @@ def test_the_request_is_what_the_wire_wants() -> None:
     assert "hush" not in repr(request)
     plain = RunRequest(script="train.py", num_trials=3).body("default")["spec"]
     assert (plain["sweepOptions"], plain["runControllerCommand"]) == ({}, "train.py")
+    blank = RunRequest(script="my train.py", args=["a b"]).body("default")["spec"]
+    assert blank["runControllerCommand"] == "'my train.py'  'a b'"
+    for args in ("--lr 1", ["--lr", 1]):
+        with pytest.raises(TypeError, match="one for each word"):
+            RunRequest(script="train.py", args=args)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,22 @@ def test_a_folder_is_packed_without_what_is_not_code(tmp_path: Path) -> None:
     (tmp_path / "sub/link").symlink_to("../train.py")
     assert packed(tmp_path) == {
         ".": None,
+        "./sub": None,
+        "./sub/link": "../train.py",
+        "./train.py": b"print()",
+    }
+
+
+def test_second_names_and_absolute_links_are_packed(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    (folder / "sub/.venv").mkdir(parents=True)
+    (folder / "sub/.venv/same").write_bytes(b"print()")
+    for name in ("train.py", "other.py"):
+        (folder / name).hardlink_to(folder / "sub/.venv/same")
+    (folder / "sub/link").symlink_to(folder / "train.py")
+    assert packed(folder) == {
+        ".": None,
+        "./other.py": b"print()",
         "./sub": None,
         "./sub/link": "../train.py",
         "./train.py": b"print()",

@@ -19,7 +19,15 @@ from neuro_client.errors import (
     QuotaExceededError,
 )
 from neuro_client.transport import Failure
-from neuro_client.workspaces import PlatformError, SlugStyle, Task, TaskState, slug_of
+from neuro_client.workspaces import (
+    PlatformError,
+    SlugStyle,
+    StorageKey,
+    Task,
+    TaskState,
+    slug_of,
+)
+from neuro_client.workspaces.connection import Connection, Login, StoreSettings
 from neuro_client.workspaces.errors import map_error, refine
 from neuro_client.workspaces.naming import check_file_name, check_slug, content_type_of
 from neuro_client.workspaces.wire import decode_task, decode_tasks, decode_usage
@@ -95,6 +103,20 @@ def test_what_one_cannot_sign_in_with(message: str, options: dict[str, Any]) -> 
     assert "0123" not in str(caught.value)
 
 
+async def test_a_key_that_is_rotated_while_the_bucket_is_looked_up() -> None:
+    class Rotated(Connection):
+        async def bucket(self) -> str:
+            self.use_key(StorageKey("GK2", "s2"))
+            return "mine"
+
+    settings = StoreSettings(URL("https://s3.example"), "garage", StorageKey("GK1", "s1"), None)
+    connection = Rotated(URL(API), Login(KEY, None, None), settings, None)
+    objects = await connection.objects()
+    link = await objects.presign_get("x", 60)
+    assert link.path == "/mine/x" and link.query["X-Amz-Credential"].startswith("GK2/")
+    await connection.close()
+
+
 def test_plain_http_needs_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="without TLS"):
         Workspaces("http://api.example", api_key=KEY)
@@ -166,6 +188,16 @@ def test_refusals_of_the_platform_keep_code_and_hint() -> None:
     assert (type(copy), copy.hint, copy.args) == (type(error), error.hint, error.args)
     for text in ("<html>", "", "[1]", '{"message": ["a", "b"]}'):
         assert isinstance(map_error(failure(400, text)), IllegalArgumentError)
+
+
+def test_a_quota_that_the_platform_tells_is_no_missing_right() -> None:
+    told = "Forbidden: Bucket size quota is reached, maximum 10. Already 9 bytes, this adds 2."
+    for body in (f'{{"message": "{told}"}}', '{"code": "quota_exceeded", "message": "Full"}'):
+        error = map_error(failure(403, body))
+        assert isinstance(error, PlatformError) and isinstance(error, QuotaExceededError)
+        assert (error.limit, error.used, error.needed) in ((10, 9, 2), (None, None, None))
+        assert "remove something" in str(error) and "owner" not in str(error)
+        assert pickle.loads(pickle.dumps(error)).limit == error.limit
 
 
 def test_states_and_records_are_read_tolerantly() -> None:

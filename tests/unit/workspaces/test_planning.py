@@ -119,6 +119,21 @@ async def test_only_zips_directly_in_the_folder_are_shards(shards: Path) -> None
     assert check_workspace("run", remote.objects) == 2
 
 
+async def test_one_checkpoint_at_a_time(tmp_path: Path, shards: Path) -> None:
+    (tmp_path / "b.json").write_text("{}")
+    local = await collected(shards, checkpoint=tmp_path / "b.json")
+    other = "jobs/run/model/a.json"
+    remote = RemoteWorkspace({other: Blob(other, 9)})
+    with pytest.raises(ConflictError, match=r"model/a\.json.*prune=True"):
+        await planned(local, remote, exist_ok=True)
+    workers = TaskOptions(worker_ids=("a", "b"))
+    plan = await planned(local, remote, exist_ok=True, prune=True, options=workers)
+    assert plan.orphans == (other,)
+    # Without one of its own the task is not told of the folder.
+    plan = await planned(await collected(shards), remote, exist_ok=True)
+    assert plan.orphans == () and "modelFolderPath" not in plan.request
+
+
 async def test_a_part_of_the_same_is_no_clash_and_outputs_are_none(shards: Path) -> None:
     local = await collected(shards)
     there = await blobs(local)

@@ -7,13 +7,17 @@ import itertools
 import math
 import posixpath
 import random
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 MOST = 1000
 """Experiments of one run."""
 GRID_SEARCH, RANDOM_SEARCH = "grid_search", "random_search"
+_UNIFORM = re.compile(r"(?P<prefix>-[^=]*=)?uniform\((?P<low>[^,]*),(?P<high>[^,]*)\)")
 _INTERPRETERS = {".py": "python", ".sh": "bash", ".jl": "julia"}
 
 
@@ -25,7 +29,8 @@ def commands(command: str, kind: str, options: Mapping[str, Any]) -> list[list[s
     """Give the command of each experiment, the interpreter of the script first.
 
     In a search a word in brackets, also behind ``--name=``, stands for its values; of several the
-    last one changes fastest. A random search takes ``num_trials`` of all combinations.
+    last one changes fastest. A random search takes ``num_trials`` of all combinations; with words
+    such as ``uniform(0,1)`` each trial draws its own values.
 
     Raises:
         SweepError: the command cannot be read, or there would be too many experiments.
@@ -43,8 +48,20 @@ def commands(command: str, kind: str, options: Mapping[str, Any]) -> list[list[s
     if kind == GRID_SEARCH:
         _limited(total)
         return [[*head, *chosen] for chosen in itertools.product(*choices)]
-    wanted = _limited(min(_number(options, "num_trials") or total, total))
-    draw, places = random.Random(_number(options, "seed")), dict[int, None]()
+    draw, trials = random.Random(_number(options, "seed")), _number(options, "num_trials")
+    ranges = [_range(word) for word in words]
+    if any(ranges):
+        if trials is None:
+            raise SweepError("a random search over uniform(…) needs num_trials")
+        pairs = list(zip(ranges, choices, strict=True))
+        return [
+            [
+                *head,
+                *(draw.choice(some) if span is None else span.drawn(draw) for span, some in pairs),
+            ]
+            for _ in range(_limited(trials))
+        ]
+    wanted, places = _limited(min(trials or total, total)), dict[int, None]()
     while len(places) < wanted:
         places[draw.randrange(total)] = None
     return [[*head, *_combination(choices, place)] for place in places]
@@ -96,6 +113,31 @@ def _values(word: str) -> list[str]:
     if not found:
         raise SweepError(f"{word!r} has no values to try")
     return [prefix + one for one in found]
+
+
+@attrs.frozen
+class _Range:
+    """Numbers that trials draw from, and the option that the word begins with."""
+
+    prefix: str
+    low: float
+    high: float
+
+    def drawn(self, draw: random.Random) -> str:
+        return f"{self.prefix}{draw.uniform(self.low, self.high)}"
+
+
+def _range(word: str) -> _Range | None:
+    found = _UNIFORM.fullmatch(word)
+    if found is None:
+        return None
+    try:
+        low, high = float(found["low"]), float(found["high"])
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise SweepError(f"{word!r} must have two numbers, as uniform(0,1)")
+    return _Range(found["prefix"] or "", low, high)
 
 
 def _number(options: Mapping[str, Any], name: str) -> int | None:

@@ -19,7 +19,7 @@ from . import checksums, xml
 from .access import Call, check_key
 from .bodies import PIECE, Receiver
 from .conditions import check_copy, check_read, check_write
-from .errors import S3Error, no_key, not_implemented
+from .errors import AWS, S3Error, no_key, not_implemented
 from .files import Files
 from .models import Object
 from .quotas import quota_reached
@@ -215,7 +215,8 @@ class Objects:
         if "x-amz-copy-source" in call.headers:
             return await self._copy(call)
         full = quota_reached(bucket.flavour)
-        room = await self._store.room(bucket, call.key)
+        # Garage looks at the quota once it has the body.
+        room = await self._store.room(bucket, call.key) if bucket.flavour == AWS else None
         headers = kept_headers(call.headers)
         receiver = self.receiver(call, MAX_OBJECT if room is None else room, full)
         if receiver.promise.size is None:

@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 _LEAST_CPU = 0.1
 _LEAST_MEMORY = 64 << 20
 _GRACE = 5.0
+_BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
 _FOLDERS: Mapping[str, str] = {
     "trainingScriptsFolderPath": "scripts",
     "trainingConfigFolderPath": "configs",
@@ -210,7 +212,7 @@ def _build(folder: Path, task: Task) -> None:
         try:
             with zipfile.ZipFile(shard) as archive:
                 archive.extractall(folder / "app" / member / "payload")
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except _BROKEN_ZIP as error:
             raise LaunchError(f"/{key} cannot be unpacked: {error}") from None
         (folder / "app" / member / "payload").mkdir(exist_ok=True)
         shard.unlink()

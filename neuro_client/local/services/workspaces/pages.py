@@ -22,6 +22,8 @@ _MOST = 1000
 _TAIL_BYTES = 2**16
 _TAIL_LINES = 200
 _RESULTS = ("files_out/", "model_out/")
+_SAVED = {"response-content-disposition": "attachment"}
+"""A browser saves the file; it opens none of what a task wrote."""
 
 
 @attrs.frozen
@@ -82,7 +84,9 @@ class TaskPages:
         objects = await self.parts().tasks.objects(owner)
         root = task.path.removeprefix("/") + "/"
         return [
-            PageFile(one.key.removeprefix(root), one.size, str(objects.link("GET", one.key)))
+            PageFile(
+                one.key.removeprefix(root), one.size, str(objects.link("GET", one.key, more=_SAVED))
+            )
             for folder in _RESULTS
             for one in await objects.list(root + folder)
         ]
