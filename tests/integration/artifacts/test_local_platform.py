@@ -118,6 +118,7 @@ async def test_a_sweep_from_submission_to_removal(
             await other._connection.links.send("GET", link)
 
 
+@pytest.mark.thorough
 async def test_a_scripted_run_in_bad_weather(local_platform: LocalPlatform, tmp_path: Path) -> None:
     grid = local_platform.artifacts
     big = bytes(range(256)) * 2**13

@@ -137,6 +137,7 @@ async def test_pages_of_listings(data: Data) -> None:
     assert found[-1] == BucketUsage(5 * 1203, 1203)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("pattern", "fits"),
     [

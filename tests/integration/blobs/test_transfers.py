@@ -214,6 +214,7 @@ async def test_an_outage_is_gone_through(
     assert (tmp_path / "back").read_bytes() == content(40 * MiB)
 
 
+@pytest.mark.thorough
 async def test_credentials_are_renewed_in_the_middle(
     client: Client, tmp_path: Path, local_platform: LocalPlatform
 ) -> None:

@@ -58,6 +58,7 @@ async def container(azurite: Azurite) -> AsyncIterator[ContainerClient]:
         yield client
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_contract(check: Check, azurite: Azurite, container: ContainerClient) -> None:
     async with opened(azurite, container) as bench:

@@ -58,12 +58,14 @@ async def _run(check: Check, bench: Bench) -> None:
         await check(bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", CHECKS, ids=_name)
 async def test_parallel(check: Check) -> None:
     async with _bench(parallel=True) as bench:
         await _run(check, bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", SERIAL, ids=_name)
 async def test_serial(check: Check) -> None:
     async with _bench(parallel=False) as bench:
@@ -80,12 +82,14 @@ def server() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", EMULATED, ids=_name)
 async def test_emulator(server: str, check: Check) -> None:
     async with fake_gcs_bench(server) as bench:
         await _run(check, bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("parallel", [True, False], ids=["parallel", "serial"])
 async def test_store(check: StoreCheck, parallel: bool) -> None:

@@ -100,6 +100,7 @@ async def test_every_request_asks_for_credentials(service: GoogleService) -> Non
         assert await read(provider, "key") == data
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("parallel", [True, False], ids=["parallel", "serial"])
 async def test_token_that_expires_under_way(service: GoogleService, parallel: bool) -> None:
     service.parallel = parallel

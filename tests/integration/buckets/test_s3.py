@@ -103,6 +103,7 @@ async def test_contract(check: Check, bench: Bench) -> None:
     await check(bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("check", STORE_CHECKS, ids=lambda check: check.__name__)
 async def test_store(check: StoreCheck, bench: Bench) -> None:
     store = store_of(bench.provider)

@@ -50,6 +50,7 @@ async def test_what_is_shared_with_another_user(
     await asyncio.to_thread(act)
 
 
+@pytest.mark.thorough
 def test_roles(program: Program) -> None:
     assert program.document("acl", "add-role", "user/readers") == {"added": "user/readers"}
     program.call("acl", "grant", "blob:data", "user/readers", "write")

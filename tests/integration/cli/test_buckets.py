@@ -138,6 +138,7 @@ def test_an_imported_bucket_is_only_a_record(program: Program, name: str, tmp_pa
     assert program.call("blob", "ls", f"blob:{real['id']}").stdout == "key\n"
 
 
+@pytest.mark.thorough
 def test_secrets_are_never_in_an_error(program: Program, name: str) -> None:
     keys = {"access_key_id": "AKID", "secret_access_key": _SECRET, "endpoint_url": "http://[::1]:1"}
     words = ("bucket", "import", "aws", "real", "--name", name, "--credentials", "-")

@@ -112,6 +112,7 @@ def test_the_life_span_of_the_user_config_holds_unless_another_is_given(program:
         settings.unlink()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_detaches_and_says_how_to_come_back(program: Program) -> None:
     script = "echo begun; sleep 2; echo over"
     with program.terminal("run", IMAGE, "--", "sh", "-c", script) as terminal:
@@ -188,6 +189,7 @@ def test_lists_are_filtered(program: Program) -> None:
     assert killed["failed"][0]["job"] == "missing"
 
 
+@pytest.mark.thorough
 def test_telemetry_and_waiting_with_a_limit(program: Program) -> None:
     id = _start(program, IMAGE, "--", "sh", "-c", "echo up; while :; do :; done")
     timed_out = program.call("job", "wait", "--timeout", "0.2s", id, code=124)

@@ -120,6 +120,7 @@ def test_settings_of_other_services_are_kept_and_told_of(
     assert "other" in services.read_text()
 
 
+@pytest.mark.thorough
 def test_the_platform_is_found_and_kept_from_starting_twice(
     program: Program, tmp_path: Path, token: str
 ) -> None:

@@ -356,6 +356,7 @@ async def test_a_token_that_expires_is_refreshed_and_stored(
         assert second.refresh == first.refresh
 
 
+@pytest.mark.thorough
 async def test_two_processes_refresh_at_once(tmp_path: Path, factory: Factory) -> None:
     code = (
         "import asyncio, sys, pathlib, yarl, neuro_client\n"

@@ -20,6 +20,7 @@ MiB = 1 << 20
 Place = tuple[Any, str]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [0, 1, 8 * MiB, 16 * MiB, 20 * MiB + 1])
 def test_what_is_written_is_read(place: Place, size: int) -> None:
     fs, root = place

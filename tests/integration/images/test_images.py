@@ -25,6 +25,7 @@ async def wire(local_platform: LocalPlatform) -> AsyncIterator[Wire]:
         yield wire
 
 
+@pytest.mark.thorough
 async def test_lists_are_read_to_their_end(client: Client, wire: Wire) -> None:
     names = [f"user/tool-{number:02}" for number in range(35)]
     for name in names:

@@ -116,6 +116,7 @@ async def test_listing(client: Client) -> None:
             assert await ids(jobs) == expected, options
 
 
+@pytest.mark.thorough
 async def test_telemetry_and_raw_log(client: Client) -> None:
     job = await start(client, "echo up; sleep 60")
     async with asyncio.timeout(10), client.jobs.logs(job.id) as lines:

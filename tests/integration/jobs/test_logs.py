@@ -68,6 +68,7 @@ async def test_lines_come_while_the_job_runs() -> None:
         assert [line async for line in lines] == []
 
 
+@pytest.mark.thorough
 async def test_a_restart_of_the_platform_is_survived() -> None:
     before = OneJob(TEN[:5], hold=True)
     after = OneJob(TEN, "succeeded", cuts=[Cut(refuse=503), Cut(refuse=502)])
@@ -95,6 +96,7 @@ async def test_a_job_not_known_yet_is_waited_for_briefly() -> None:
     assert await read(state) == TEXTS
 
 
+@pytest.mark.thorough
 async def test_an_unknown_job_is_reported() -> None:
     started = time.monotonic()
     with pytest.raises(IllegalArgumentError):

@@ -46,6 +46,7 @@ async def test_write_needs_a_range(api: Api) -> None:
         assert await api.get("user/file") == b"old"
 
 
+@pytest.mark.thorough
 async def test_write_refuses_headers(api: Api) -> None:
     for name in ["If_Match", "If_None_Match", "If_Range", "If_Unmodified_Since", "Content_Type"]:
         await api.put("user/file", b"old")
@@ -76,6 +77,7 @@ async def test_parallel_writes_into_one_file(api: Api) -> None:
     assert await api.get("user/file") == b"".join(parts)
 
 
+@pytest.mark.thorough
 async def test_a_download_of_many_pieces(api: Api) -> None:
     data = os.urandom(5 * MIB + 17)
     await api.put("user/file", data)

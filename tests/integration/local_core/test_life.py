@@ -227,6 +227,7 @@ def test_signals_end_it(tmp_path: Path, number: signal.Signals) -> None:
         assert child.wait(10) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_a_killed_platform_goes_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
@@ -280,6 +281,7 @@ def ended_soon(pid: int) -> bool:
     return False
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     data, ready_file = tmp_path / "data", tmp_path / "ready.json"

@@ -52,6 +52,7 @@ async def test_failure_has_the_exit_code(api: Api) -> None:
     assert sorted(log.split()) == ["err", "out"]
 
 
+@pytest.mark.thorough
 async def test_missing_program_is_told(api: Api) -> None:
     job, _ = await api.run("no-such-program-here")
     assert job["history"]["reason"] == "ContainerCannotRun"
@@ -59,6 +60,7 @@ async def test_missing_program_is_told(api: Api) -> None:
     assert job["history"]["exit_code"] == 127
 
 
+@pytest.mark.thorough
 async def test_environment_is_the_jobs_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAKED", "1")
     _, log = await api.run(
@@ -70,6 +72,7 @@ async def test_environment_is_the_jobs_own(api: Api, monkeypatch: pytest.MonkeyP
     assert found["PATH"].startswith(f"{os.path.dirname(sys.executable)}:")
 
 
+@pytest.mark.thorough
 async def test_working_dir_and_private_tmp(api: Api) -> None:
     marker = f"/tmp/neuro-job-{os.getpid()}"
     _, log = await api.run(sh(f"pwd; echo x > {marker}; ls {marker}"), working_dir="/some/where")
@@ -78,6 +81,7 @@ async def test_working_dir_and_private_tmp(api: Api) -> None:
     assert not exists("/some")
 
 
+@pytest.mark.thorough
 async def test_volumes(api: Api) -> None:
     root = api.platform.storage_root("default") / "user"
     (root / "in").mkdir(parents=True)
@@ -101,6 +105,7 @@ async def test_volumes(api: Api) -> None:
     assert job["container"]["volumes"][0]["read_only"] is True
 
 
+@pytest.mark.thorough
 async def test_a_link_does_not_lead_out_of_the_storage(api: Api) -> None:
     root = api.platform.storage_root("default") / "user"
     (root / "link").symlink_to("/etc")
@@ -109,6 +114,7 @@ async def test_a_link_does_not_lead_out_of_the_storage(api: Api) -> None:
     assert "leads out" in answer["error"]
 
 
+@pytest.mark.thorough
 async def test_tty_and_shm(api: Api) -> None:
     job, log = await api.run(
         sh("test -t 0 && df -k /dev/shm | tail -1"), tty=True, resources={"shm": True}
@@ -153,6 +159,7 @@ async def test_too_much_memory_is_oom(api: Api) -> None:
     assert job["history"]["exit_code"] == 137
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("needs_limits")
 async def test_half_a_core_is_half_a_core(api: Api) -> None:
@@ -164,6 +171,7 @@ async def test_half_a_core_is_half_a_core(api: Api) -> None:
     assert 0.2 < float(log) <= 0.6
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_top_sees_the_children(api: Api) -> None:
     burn = (

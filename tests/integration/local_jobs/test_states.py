@@ -46,6 +46,7 @@ async def test_schedule_timeout_fails_a_waiting_job(api: Api) -> None:
     assert [item["reason"] for item in job["statuses"][:2]] == ["Creating", "Scheduling"]
 
 
+@pytest.mark.thorough
 async def test_restart_on_failure_until_success(api: Api) -> None:
     script = "echo try; test -e /v/3 && exit 0; touch /v/$(ls /v | wc -l); exit 5"
     volume = {
@@ -60,6 +61,7 @@ async def test_restart_on_failure_until_success(api: Api) -> None:
     assert {item["exit_code"] for item in again} == {5}
 
 
+@pytest.mark.thorough
 async def test_restart_always_until_cancelled(api: Api) -> None:
     job = await api.start("true", restart_policy="always")
 
@@ -83,6 +85,7 @@ async def test_priority_decides_who_is_next(api: Api) -> None:
     assert starts == sorted(starts, reverse=True)
 
 
+@pytest.mark.thorough
 async def test_shared_jobs_take_turns(api: Api) -> None:
     jobs = [await api.start("sleep 30", preset="shared") for _ in range(2)]
     await api.until(jobs[0]["id"], "suspended")

@@ -88,6 +88,7 @@ async def test_blobs(wire: Wire, local_platform: LocalPlatform) -> None:
     assert not kept.exists()
 
 
+@pytest.mark.thorough
 async def test_chunks_of_a_blob(wire: Wire) -> None:
     parts = [b"a" * 70_000, b"b" * 50_000, b"c" * 10]
     begun = await wire.call("POST", f"/v2/{HOME}/blobs/uploads/")
@@ -127,6 +128,7 @@ async def test_a_blob_of_another_digest_is_refused(
     assert await asyncio.to_thread(lambda: list(uploads.iterdir())) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [

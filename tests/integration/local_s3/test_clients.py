@@ -22,6 +22,7 @@ async def content(s3: Any, key: str, **options: Any) -> bytes:
         return bytes(await body.read())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flavour", ["aws", "garage"])
 @pytest.mark.parametrize("old", [False, True])
 async def test_objects_come_back_whole(platform: LocalPlatform, flavour: str, old: bool) -> None:
@@ -44,6 +45,7 @@ async def test_objects_come_back_whole(platform: LocalPlatform, flavour: str, ol
         assert [found["Key"] for found in removed["Deleted"]] == ["ä b/ü+%"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA256"])
 async def test_uploads_in_parts(s3: Any, algorithm: str) -> None:
     upload = await s3.create_multipart_upload(Bucket=BUCKET, Key="big", ChecksumAlgorithm=algorithm)

@@ -45,6 +45,7 @@ async def _reads(wire: Wire, key: str) -> None:
         assert answer.status == 404 or answer.body.startswith(key.encode())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("most", [10_000, 2])
 async def test_reads_see_the_last_write(
     wire: Wire, most: int, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import pytest
+
 from neuro_client.local.services.s3.control import Grant
 
 from .files import named_files, stored_files
@@ -245,6 +247,7 @@ async def test_public_buckets(wire: Wire) -> None:
     assert (await nobody.call("GET", "/")).told == (403, "AccessDenied")
 
 
+@pytest.mark.thorough
 async def test_replaced_while_it_is_read(wire: Wire, tmp_path: Path) -> None:
     contents = [bytes([n]) * (MIB + n) for n in (1, 2)] + [b"small", b"tiny"]
     known = {hashlib.md5(content).hexdigest() for content in contents}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import quote, unquote
 
 import attrs
+import pytest
 
 from .conftest import ALL
 from .wire import BUCKET, Wire, clock
@@ -98,6 +99,7 @@ async def test_region_and_clock(wire: Wire) -> None:
         assert status == 200 or answer.code == "RequestTimeTooSkewed"
 
 
+@pytest.mark.thorough
 async def test_region_and_clock_of_garage(garage: Wire) -> None:
     answer = await garage.evolve(region="us-east-1").call("GET")
     assert answer.told == (400, "AuthorizationHeaderMalformed")

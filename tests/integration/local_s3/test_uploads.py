@@ -64,6 +64,7 @@ def etag(body: bytes) -> str:
     return f'"{hashlib.md5(body).hexdigest()}"'
 
 
+@pytest.mark.thorough
 async def test_parts_in_any_order(garage: Wire, tmp_path: Path) -> None:
     upload = await Upload.begin(garage, x_amz_meta_a="1", Content_Type="a/b")
     bodies = {1: b"one", 2: b"2" * (2 * MIB), 7: b"seven", 10_000: b"last"}
@@ -150,6 +151,7 @@ async def test_conditions_of_completion(garage: Wire, tmp_path: Path) -> None:
     assert stored_files(tmp_path / "data") == named_files(tmp_path / "data")
 
 
+@pytest.mark.thorough
 async def test_completed_by_two_at_once(garage: Wire, tmp_path: Path) -> None:
     upload = await Upload.begin(garage)
     await upload.part(1, b"data")
@@ -240,6 +242,7 @@ async def test_lists_of_uploads(wire: Wire) -> None:
     assert (usage.objects, usage.unfinished_uploads) == (0, 6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["COMPOSITE", "FULL_OBJECT"])
 async def test_checksums(garage: Wire, kind: str) -> None:
     bodies = [b"a" * (MIB // 4), b"end"]

@@ -25,6 +25,7 @@ async def _put(
     return "" if answer.status == 200 else answer.code
 
 
+@pytest.mark.thorough
 async def test_refused_writes_take_no_others_with_them(wire: Wire, tmp_path: Path) -> None:
     async def write(number: int) -> str:
         body = b"%d" % number * 100

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from .conftest import TRAININGS, WORKLOADS, Api, span
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -136,6 +138,7 @@ async def check_telemetry(api: Api, five: dict[str, str]) -> None:
         await api.call("GET", f"{path}{query}", status=400)
 
 
+@pytest.mark.thorough
 async def test_lists_pages_and_counts_over_all_workloads(api: Api) -> None:
     five = await make_five(api)
     await check_lists(api, five)
@@ -144,6 +147,7 @@ async def test_lists_pages_and_counts_over_all_workloads(api: Api) -> None:
     await check_batches(api, five)
 
 
+@pytest.mark.thorough
 async def test_metrics_are_measured(api: Api) -> None:
     script = "x=$(head -c 50000000 /dev/zero | tr '\\0' x); while :; do :; done"
     busy = await api.create("busy", script, compute={"cpuCoreRequest": 0.5, "cpuCoreLimit": 1.5})

@@ -149,6 +149,7 @@ async def test_another_users_secrets(
             await bob.users.share("bob", Permission(shown.uri, Action.READ))
 
 
+@pytest.mark.thorough
 async def test_values_are_nowhere_on_the_disk(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with LocalPlatform(data, port=0) as platform:

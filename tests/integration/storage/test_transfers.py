@@ -159,6 +159,7 @@ async def test_continue(storage: Storage, server: StorageServer, tmp_path: Path)
     assert server.calls == {"GETFILESTATUS": 1, "OPEN": 4}
 
 
+@pytest.mark.thorough
 async def test_faults_of_every_kind_are_survived(
     storage: Storage, server: StorageServer, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ async def test_every_call_goes_through_the_proxy(
     assert fault_proxy.sent - before > len(b"content")
 
 
+@pytest.mark.thorough
 async def test_trouble_reaches_the_client(faulty_client: Client, fault_proxy: FaultProxy) -> None:
     fault = fault_proxy.cut(times=None)
     with pytest.raises(TransportError):

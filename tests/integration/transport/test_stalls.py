@@ -64,12 +64,14 @@ async def test_a_stalled_answer_is_given_up(server: URL) -> None:
             await transport.send("PUT", "x", body=b"x", retry=None)
 
 
+@pytest.mark.thorough
 async def test_a_source_may_take_its_time(server: URL) -> None:
     async with transport_to(server) as transport:
         answer = await transport.send("PUT", "x", body=chunks(3, 10, 1.5 * SHORT), retry=None)
         assert await answer.read() == b"30"
 
 
+@pytest.mark.thorough
 async def test_a_slow_line_is_no_stall(server: URL) -> None:
     async with FaultProxy(server) as proxy, transport_to(proxy.url) as transport:
         proxy.throttle(16 * 2**20)

@@ -24,7 +24,8 @@ from neuro_client.workspaces.models import Task, TaskState
 from neuro_client.workspaces.records import Asked, Record, locked
 from neuro_client.workspaces.submission import TaskRequest, fresh, is_ambiguous
 
-NOW = datetime.now(UTC)
+# Later than any request of these tests, however long after the import they run.
+NOW = datetime.now(UTC) + timedelta(hours=1)
 POLICY = RetryPolicy(attempts=4, base=1.0, random=lambda: 1.0)
 
 
@@ -114,7 +115,7 @@ async def test_an_earlier_request_of_other_content_is_no_reason_to_wait() -> Non
 
 async def test_long_after_a_kill_there_is_no_waiting() -> None:
     async with locked("here", "the workspace") as record:
-        await run_blocking(record.write, Asked("digest", NOW - timedelta(hours=1), ("old",)))
+        await run_blocking(record.write, Asked("digest", NOW - timedelta(hours=3), ("old",)))
     platform = Platform([task("new")], [[task("old")]])
     assert await outcome(platform) == (task("new"), False)
     assert platform.pauses == []
