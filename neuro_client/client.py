@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from yarl import URL
 
@@ -48,6 +48,13 @@ if TYPE_CHECKING:
 _CLOSE_TIME = 10.0
 
 
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closable)
+
+
 class Client:
     """Give access to a platform; obtained from ``get()`` or ``Factory.get``.
 
@@ -78,6 +85,10 @@ class Client:
             return
         self._closed = True
         await finish(self._stack.aclose(), _CLOSE_TIME)
+
+    def _closed_with_us(self, found: C) -> C:
+        self._stack.push_async_callback(found.close)
+        return found
 
     @property
     def closed(self) -> bool:
@@ -122,16 +133,12 @@ class Client:
     @cached_property
     def buckets(self) -> Buckets:
         """Work with buckets and the blobs in them."""
-        found = Buckets(self._transport, self.config, self.parse)
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(Buckets(self._transport, self.config, self.parse))
 
     @cached_property
     def images(self) -> Images:
         """Look at the images in the platform's registry, push and pull them."""
-        found = Images(self._transport, self.config, self.parse)
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(Images(self._transport, self.config, self.parse))
 
     @property
     def blob_storage(self) -> Buckets:
@@ -168,9 +175,9 @@ class Client:
         # Its records take as long to load as all the others together, and few programs need them.
         from .trainings import Trainings
 
-        found = Trainings.from_settings(self._services.settings(TrainingsSettings))
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(
+            Trainings.from_settings(self._services.settings(TrainingsSettings))
+        )
 
     @cached_property
     def aistore(self) -> AIStore:
@@ -181,9 +188,7 @@ class Client:
         """
         from .aistore import AIStore
 
-        found = AIStore.from_settings(self._services.settings(AIStoreSettings))
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(AIStore.from_settings(self._services.settings(AIStoreSettings)))
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -194,9 +199,9 @@ class Client:
         """
         from .artifacts import Artifacts
 
-        found = Artifacts.from_settings(self._services.settings(ArtifactsSettings))
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(
+            Artifacts.from_settings(self._services.settings(ArtifactsSettings))
+        )
 
     @cached_property
     def workspaces(self) -> Workspaces:
@@ -207,9 +212,9 @@ class Client:
         """
         from .workspaces import Workspaces
 
-        found = Workspaces.from_settings(self._services.settings(WorkspacesSettings))
-        self._stack.push_async_callback(found.close)
-        return found
+        return self._closed_with_us(
+            Workspaces.from_settings(self._services.settings(WorkspacesSettings))
+        )
 
     async def copy(
         self,
