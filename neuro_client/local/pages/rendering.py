@@ -95,6 +95,8 @@ def load() -> _Look:
     )
     environment.filters.update(size=human_size, time=human_time, tone=tone, plain=plain)
     environment.tests["web"] = is_web
+    for name in environment.list_templates():
+        environment.get_template(name)  # compiles it, for which more modules are loaded
     return _Look(environment, (folder / "style.css").read_text("utf-8"))
 
 

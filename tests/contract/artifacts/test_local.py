@@ -17,7 +17,7 @@ from yarl import URL
 
 from neuro_client.local import LocalPlatform
 
-from ..golden import Sample, encode_body, shape_errors
+from ..golden import Sample, basic, encode_body, shape_errors
 from .exchanges import samples
 
 pytestmark = [pytest.mark.contract, pytest.mark.slow]
@@ -51,13 +51,15 @@ class World:
         self.platform = platform
         self.session = session
         self.ready = platform.ready["artifacts"]
-        self.auth = aiohttp.BasicAuth(self.ready["user_id"], self.ready["api_key"])
+        self.auth = basic(self.ready["user_id"], self.ready["api_key"])
         self.numbers = itertools.count()
         self.values: dict[str, str] = {}
 
     async def call(self, method: str, path: str, body: Any = None) -> JSON:
         url = f"{self.ready['url']}{path}"
-        async with self.session.request(method, url, json=body, auth=self.auth) as answer:
+        async with self.session.request(
+            method, url, json=body, headers={"Authorization": self.auth}
+        ) as answer:
             assert answer.status == 200, await answer.text()
             found: JSON = await answer.json()
             return found
@@ -102,7 +104,7 @@ class World:
             "user": self.ready["user_id"],
             "username": "user",
             "api_key": self.ready["api_key"],
-            "basic": self.auth.encode().partition(" ")[2],
+            "basic": self.auth.partition(" ")[2],
             "cluster": "default",
             "bucket": "grid-default",
             "run": run["id"],

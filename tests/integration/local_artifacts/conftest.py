@@ -18,6 +18,8 @@ from yarl import URL
 from neuro_client.local.platform import LocalPlatform
 from neuro_client.local.scheduler import Capacity
 
+from ...contract.golden import basic
+
 JSON = dict[str, Any]
 CORE = "/v1/core/default"
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -42,8 +44,10 @@ class Api:
         """Send one request, signed in unless it is a whole address; give status, body, headers."""
         own = path.startswith("/")
         url = URL(f"{self.ready['url']}{path}" if own else path, encoded=True)
-        auth = aiohttp.BasicAuth(*self.user) if own else None
-        async with self.session.request(method, url, auth=auth, **options) as answer:
+        headers = dict(options.pop("headers", {}))
+        if own:
+            headers["Authorization"] = basic(*self.user)
+        async with self.session.request(method, url, headers=headers, **options) as answer:
             if answer.content_type == "application/json":
                 return answer.status, await answer.json(), answer.headers
             return answer.status, await answer.read(), answer.headers

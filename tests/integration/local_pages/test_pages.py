@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import re
+import subprocess
+import sys
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from click.testing import CliRunner, Result
 from yarl import URL
 
 from neuro_client.cli.main import cli
-from neuro_client.local.pages import Meter, PageFile, SignIns, rendering
+from neuro_client.local.pages import Meter, PageFile, SignIns
 from neuro_client.local.pages.rendering import human_size, human_time, plain, tone
 from neuro_client.local.pages.sign_ins import LINK_LIFETIME, SESSION_LIFETIME
 
@@ -302,8 +303,15 @@ def test_links_and_sessions_end() -> None:
     assert not any(secret in repr(vars(signs)) for secret in (kept[-2], found[0]))
 
 
-async def test_importing_the_pages_inside_a_loop_reads_no_files() -> None:
-    importlib.reload(rendering)
+def test_importing_the_pages_reads_no_templates() -> None:
+    code = """
+import sys, jinja2
+from importlib import resources
+resources.files = lambda *_: sys.exit("read")
+from neuro_client.local.pages import rendering
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_how_values_are_shown() -> None:
