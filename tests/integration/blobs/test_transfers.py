@@ -22,6 +22,8 @@ from neuro_client.local import LocalPlatform
 from ...unit.transfer.kit import Diary, content, grown, plant
 from .conftest import Data
 
+pytestmark = pytest.mark.thorough
+
 MiB = 2**20
 
 TREE: dict[str, bytes | None] = {

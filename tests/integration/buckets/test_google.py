@@ -27,6 +27,8 @@ from .contract_uploads import (
 from .fake_gcs import fake_gcs_bench, google_bench
 from .google_service import google_service
 
+pytestmark = pytest.mark.thorough
+
 # Conditions of an upload in parts are named when it begins: test_google_uploads has them.
 EARLY = check_complete_again, check_conditional_complete
 # A session takes each byte once, and holds back what makes no 256 KiB.

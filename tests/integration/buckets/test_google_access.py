@@ -20,6 +20,8 @@ from .bench import Source, content, listing, read, send
 from .fake_gcs import values
 from .google_service import GoogleService, google_service, serving
 
+pytestmark = pytest.mark.thorough
+
 PART = 5 * 2**20
 
 

@@ -29,6 +29,8 @@ from .bench import Source, content, read, remembered, send
 from .fake_gcs import values
 from .google_service import QUANTUM, GoogleService, google_service
 
+pytestmark = pytest.mark.thorough
+
 MIB = 2**20
 PART = 5 * MIB
 

@@ -53,7 +53,9 @@ def own_garage(tmp_path: Path) -> Open:
     return lambda: own_bench(tmp_path / "platform", "garage")
 
 
-@pytest.fixture(params=["own", "own_garage", "moto", "garage"])
+@pytest.fixture(
+    params=["own", "own_garage", pytest.param("moto", marks=pytest.mark.thorough), "garage"]
+)
 async def bench(request: pytest.FixtureRequest, check: Check) -> AsyncIterator[Bench]:
     if request.param == "moto" and check.__name__ in ONE_LINE:
         pytest.skip("moto takes no line end in a key")

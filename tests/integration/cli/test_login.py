@@ -13,6 +13,8 @@ import pytest
 from .browser import allow
 from .kit import Program
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def api_url(program: Program) -> str:

@@ -27,6 +27,8 @@ from neuro_client.local.services import config as config_service
 from neuro_client.testing.login import login as login_to
 from neuro_client.transport import Transport
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:

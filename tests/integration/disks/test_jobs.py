@@ -28,7 +28,7 @@ from neuro_client.local.services.disks.images import can_mount
 
 from ..users.people import as_user
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 MIB = 2**20
 IMAGE = RemoteImage("ubuntu", "22.04")

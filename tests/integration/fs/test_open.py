@@ -16,6 +16,8 @@ from neuro_client import NeuroError, SourceChangedError
 from ..cli.kit import Program
 from ..cli.uploads import abort_all, unfinished
 
+pytestmark = pytest.mark.thorough
+
 MiB = 1 << 20
 Place = tuple[Any, str]
 

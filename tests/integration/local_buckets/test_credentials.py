@@ -7,9 +7,13 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from neuro_client.local import LocalPlatform
 
 from .conftest import JSON, Buckets, put, read
+
+pytestmark = pytest.mark.thorough
 
 ID = re.compile(r"bucket-credentials-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OPENING = {"bucket_name", "endpoint_url", "region_name", "access_key_id", "secret_access_key"}

@@ -19,6 +19,8 @@ from neuro_client.local import LocalPlatform
 
 from .api import Answer, Api
 
+pytestmark = pytest.mark.thorough
+
 CALLBACK = "http://127.0.0.1:54541"
 
 

@@ -7,8 +7,11 @@ import re
 from urllib.parse import quote
 
 import aiohttp
+import pytest
 
 from .conftest import Api, eventually, sh
+
+pytestmark = pytest.mark.thorough
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 

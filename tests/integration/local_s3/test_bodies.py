@@ -11,9 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import google_crc32c
+import pytest
 
 from .files import stored_files
 from .wire import BUCKET, Answer, ChunkSigner, Wire
+
+pytestmark = pytest.mark.thorough
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = f"{SIGNED}-TRAILER"

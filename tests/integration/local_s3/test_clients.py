@@ -13,6 +13,8 @@ from neuro_client.local import LocalPlatform
 from .conftest import ALL, s3_client
 from .wire import BUCKET
 
+pytestmark = pytest.mark.thorough
+
 MIB = 2**20
 
 

@@ -11,6 +11,8 @@ import pytest
 from .conftest import ALL
 from .wire import BUCKET, Wire, clock
 
+pytestmark = pytest.mark.thorough
+
 PATH = f"/{BUCKET}/a%20key"
 MEAN = ["a b/c+d", "ü/€/😀", "~-_.", "%25", "a=b&c;d,e:f@g!$*'()", "a//b/./c/../d", "\t\n\x7f"]
 

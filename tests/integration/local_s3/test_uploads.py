@@ -14,6 +14,8 @@ from .files import named_files, stored_files
 from .test_bodies import SUMS, encoded
 from .wire import BUCKET, Answer, Wire
 
+pytestmark = pytest.mark.thorough
+
 PATH = f"/{BUCKET}/key"
 MIB = 2**20
 LEAST = 5 * MIB

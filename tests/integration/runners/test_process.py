@@ -14,7 +14,7 @@ from neuro_client.local.runners import ProcessRunner, Runner, opened
 
 from .contract import CHECKS, Bench, Check
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 PLATFORM = URL("http://127.0.0.1:1")
 

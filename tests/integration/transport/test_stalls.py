@@ -16,6 +16,8 @@ from neuro_client.errors import TransportError, TransportTimeoutError
 from neuro_client.testing.proxy import FaultProxy
 from neuro_client.transport import Transport
 
+pytestmark = pytest.mark.thorough
+
 SHORT = 0.4
 BIG = 32 * 2**20
 
