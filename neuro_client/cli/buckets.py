@@ -16,11 +16,11 @@ from ..errors import ServerError
 from ..threads import run_blocking
 from . import errors
 from .output import human_time, iso, print_json, print_pairs, print_table, printable
+from .params import cluster_option
 from .removing import remove_each
 from .session import async_command, check_cluster, open_client, usage_errors
 from .settings import Settings, common_options
 
-_cluster = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 _owner = click.option("--owner", metavar="USER", help="Whose bucket the name is; default: yours.")
 
 
@@ -31,7 +31,7 @@ def bucket() -> None:
 
 
 @bucket.command("ls")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def ls(settings: Settings, cluster: str | None) -> None:
@@ -93,7 +93,7 @@ def _show(settings: Settings, found: Bucket) -> None:
 
 @bucket.command("create")
 @click.argument("name", required=False)
-@_cluster
+@cluster_option
 @click.option("--org", metavar="NAME", help="Default: the current organisation.")
 @common_options
 @async_command
@@ -111,7 +111,7 @@ async def create(
 
 @bucket.command("get")
 @click.argument("bucket")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command
@@ -132,7 +132,7 @@ async def get(settings: Settings, bucket: str, cluster: str | None, owner: str |
     required=True,
     help="A JSON file with what opens it; - reads stdin.",
 )
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def import_external(
@@ -173,7 +173,7 @@ def _read_credentials(path: Path) -> dict[str, str]:
 @bucket.command("rm")
 @click.argument("buckets", nargs=-1, required=True, metavar="BUCKET...")
 @click.option("--content", is_flag=True, help="Remove what is in them first.")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command
@@ -218,7 +218,7 @@ def _not_empty(name: str) -> Iterator[None]:
 @bucket.command("public")
 @click.argument("bucket")
 @click.option("--on/--off", required=True, help="Let everybody read and list it, or nobody else.")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command
@@ -242,7 +242,7 @@ def credentials() -> None:
 
 @credentials.command("temporary")
 @click.argument("bucket")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command
@@ -260,7 +260,7 @@ async def temporary(
 @click.argument("buckets", nargs=-1, required=True, metavar="BUCKET...")
 @click.option("--name", help="What they are called.")
 @click.option("--read-only", is_flag=True, help="They cannot change anything.")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def make(
@@ -297,7 +297,7 @@ def _show_values(
 
 
 @credentials.command("ls")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def list_credentials(settings: Settings, cluster: str | None) -> None:
@@ -331,7 +331,7 @@ async def list_credentials(settings: Settings, cluster: str | None) -> None:
 
 @credentials.command("rm")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def remove_credentials(settings: Settings, names: Sequence[str], cluster: str | None) -> int:

@@ -20,7 +20,7 @@ from .output import (
     print_pairs,
     print_table,
 )
-from .params import duration
+from .params import cluster_option, duration
 from .removing import remove_each
 from .session import async_command, check_cluster, open_client, usage_errors
 from .settings import Settings, common_options
@@ -28,7 +28,6 @@ from .settings import Settings, common_options
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGTP]?)(I?B)?", re.IGNORECASE)
 _POWERS = ("", "K", "M", "G", "T", "P")
 
-_cluster = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 _owner = click.option("--owner", metavar="USER", help="Whose disk the name is; default: yours.")
 
 
@@ -51,7 +50,7 @@ def disk() -> None:
 
 
 @disk.command("ls")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def ls(settings: Settings, cluster: str | None) -> None:
@@ -135,7 +134,7 @@ def _show(settings: Settings, found: Disk) -> None:
     type=duration,
     help="Remove the disk when no job has used it for this time, e.g. 1d; default, and 0: never.",
 )
-@_cluster
+@cluster_option
 @click.option("--org", metavar="NAME", help="Default: the current organisation.")
 @common_options
 @async_command
@@ -162,7 +161,7 @@ async def create(
 
 @disk.command("get")
 @click.argument("disk")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command
@@ -175,7 +174,7 @@ async def get(settings: Settings, disk: str, cluster: str | None, owner: str | N
 
 @disk.command("rm")
 @click.argument("disks", nargs=-1, required=True, metavar="DISK...")
-@_cluster
+@cluster_option
 @_owner
 @common_options
 @async_command

@@ -1,4 +1,4 @@
-"""Types of arguments: durations and moments."""
+"""Types of arguments, durations and moments, and options that several groups have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import click
+
+cluster_option = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms]\s*)+")

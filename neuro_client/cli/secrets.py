@@ -11,11 +11,11 @@ import click
 from ..models import UNSET
 from ..threads import run_blocking
 from .output import print_json, print_table
+from .params import cluster_option
 from .removing import remove_each
 from .session import async_command, check_cluster, open_client, usage_errors
 from .settings import Settings, common_options
 
-_cluster = click.option("--cluster", metavar="NAME", help="Default: the current cluster.")
 _org = click.option("--org", metavar="NAME", help="Default: the current organisation.")
 
 
@@ -30,7 +30,7 @@ def secret() -> None:
 
 
 @secret.command("ls")
-@_cluster
+@cluster_option
 @common_options
 @async_command
 async def ls(settings: Settings, cluster: str | None) -> None:
@@ -59,7 +59,7 @@ async def ls(settings: Settings, cluster: str | None) -> None:
 @secret.command("add")
 @click.argument("key")
 @click.argument("value")
-@_cluster
+@cluster_option
 @_org
 @common_options
 @async_command
@@ -95,7 +95,7 @@ def _read(value: str) -> bytes:
 
 @secret.command("rm")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-@_cluster
+@cluster_option
 @_org
 @common_options
 @async_command

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +11,7 @@ import pytest
 from neuro_client.local import LocalPlatform
 from neuro_client.local.services.aistore.cluster import Cluster
 
+from ..unexpected import nothing_fails as nothing_fails
 from .wire import Wire, action
 
 
@@ -62,15 +62,3 @@ async def _refresh(wire: Wire, cluster: Cluster) -> None:
         path = f"/v1/buckets/{bucket['name']}?{query}"
         await wire.good("DELETE", path, json=action("destroy-bck"))
     await wire.create()
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which the cluster met something unexpected."""
-    yield
-    bad = [
-        record.getMessage()
-        for record in (*caplog.get_records("setup"), *caplog.get_records("call"))
-        if record.levelno >= logging.ERROR and record.name.startswith("neuro_client")
-    ]
-    assert bad == []

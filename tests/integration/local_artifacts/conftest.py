@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import logging
 import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from neuro_client.local.platform import LocalPlatform
 from neuro_client.local.scheduler import Capacity
 
 from ...contract.golden import basic
+from ..unexpected import nothing_fails as nothing_fails
 
 JSON = dict[str, Any]
 CORE = "/v1/core/default"
@@ -168,15 +168,3 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """Give a client of a fresh platform."""
     async with running(tmp_path / "data") as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which the platform met something unexpected."""
-    yield
-    bad = [
-        record.getMessage()
-        for record in (*caplog.get_records("setup"), *caplog.get_records("call"))
-        if record.levelno >= logging.ERROR and record.name.startswith("neuro_client")
-    ]
-    assert bad == []

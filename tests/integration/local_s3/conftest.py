@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from neuro_client.local import LocalPlatform
 from neuro_client.local.services.s3.control import Grant, Key
 
 from ..local_buckets.conftest import published
+from ..unexpected import nothing_fails as nothing_fails
 from .wire import BUCKET, Wire
 
 ALL = Grant(read=True, write=True, owner=True)
@@ -75,18 +75,3 @@ async def s3(wire: Wire) -> AsyncIterator[Any]:
     assert wire.key is not None
     async with s3_client(wire.platform, wire.key) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which the endpoint met something unexpected.
-
-    The HTTP library also tells of requests that it refuses itself, and of broken connections.
-    """
-    yield
-    bad = [
-        record.getMessage()
-        for record in (*caplog.get_records("setup"), *caplog.get_records("call"))
-        if record.levelno >= logging.ERROR and record.name.startswith("neuro_client")
-    ]
-    assert bad == []

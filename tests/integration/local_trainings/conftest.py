@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import pytest
 
 from neuro_client.local.platform import LocalPlatform
 from neuro_client.local.scheduler import Capacity
+
+from ..unexpected import nothing_fails as nothing_fails
 
 MIB = 1 << 20
 TRAININGS = "/api/v1/workloads/trainings"
@@ -170,18 +171,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """Give a client of a fresh platform."""
     async with running(tmp_path / "data") as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which the platform met something unexpected."""
-    yield
-    bad = [
-        record.getMessage()
-        for record in (*caplog.get_records("setup"), *caplog.get_records("call"))
-        if record.levelno >= logging.ERROR and record.name.startswith("neuro_client")
-    ]
-    assert bad == []
 
 
 def span() -> str:

@@ -18,7 +18,7 @@ from neuro_client.local.services.workspaces.objects import Objects
 from neuro_client.local.settings import GarageSettings
 
 from ..buckets.garage import ABSENT, Garage, find, garage_node
-from ..local_trainings.conftest import nothing_fails as nothing_fails
+from ..unexpected import nothing_fails as nothing_fails
 from .files import body
 
 JSON = dict[str, Any]
